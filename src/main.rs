@@ -1,0 +1,2 @@
+//! The `cvm` binary.
+fn main() {}

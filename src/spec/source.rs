@@ -1,0 +1,178 @@
+//! A source file: the raw tables of one system, where they lie and what their rows must look like.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::types::SqlType;
+
+/// `pipelines/sources/<system>.yml`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceFile {
+    /// The system the tables come from; SQL refers to a raw table as `<system>.<table>`.
+    #[schemars(with = "String")]
+    pub system: Spanned<String>,
+    /// What the system is, for people.
+    pub description: String,
+    /// The store, declared in the pipeline, that holds the tables.
+    #[schemars(with = "String")]
+    pub store: Spanned<String>,
+    /// The share of rows that may be set aside before the run stops; a table can say otherwise.
+    #[serde(default = "default_max_bad_share")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_bad_share: f64,
+    /// The raw tables.
+    #[schemars(with = "IndexMap<String, RawTable>")]
+    pub tables: IndexMap<String, Spanned<RawTable>>,
+}
+
+/// One raw table: objects of one format and one shape.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawTable {
+    /// What a row is, for people.
+    pub description: String,
+    /// Path below the store's URL; `*`, `**`, `?`, `[…]` and `{a,b}` match as in a shell.
+    #[schemars(with = "String")]
+    pub path: Spanned<String>,
+    /// How the objects are written.
+    pub format: Format,
+    /// Overrides the source file's `max_bad_share`.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_bad_share: Option<f64>,
+    /// The columns in the order in which a file without a header has them.
+    #[schemars(with = "IndexMap<String, RawColumn>")]
+    pub columns: IndexMap<String, Spanned<RawColumn>>,
+    /// Columns that stand in the path as `name=value`, with their types.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, SqlType>")]
+    pub partitions: IndexMap<String, SqlType>,
+}
+
+/// How objects are written. Tagged by its key: `format: {csv: {delimiter: ";"}}` or `format: parquet`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Delimited text.
+    Csv(CsvFormat),
+    /// One JSON object a line.
+    Ndjson(NdjsonFormat),
+    /// Apache Parquet.
+    Parquet,
+}
+
+/// Delimited text. Line ends may be LF or CRLF, a byte-order mark is skipped, quoted cells may hold line breaks.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CsvFormat {
+    /// What stands between cells.
+    pub delimiter: Delimiter,
+    /// The quoting character; null for none.
+    pub quote: Option<char>,
+    /// Whether the first line names the columns. With a header columns are found by name and may stand in any order.
+    pub header: bool,
+    /// Cell texts that mean "no value", compared after no trimming.
+    pub null_values: Vec<String>,
+    /// How the objects are compressed.
+    pub compression: Compression,
+}
+
+impl Default for CsvFormat {
+    fn default() -> Self {
+        Self {
+            delimiter: Delimiter::Char(','),
+            quote: Some('"'),
+            header: true,
+            null_values: vec![String::new()],
+            compression: Compression::Auto,
+        }
+    }
+}
+
+/// What stands between the cells of delimited text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delimiter {
+    /// One ASCII character.
+    Char(char),
+    /// `whitespace`: any run of spaces and tabs; leading and trailing runs are skipped.
+    Whitespace,
+}
+
+impl<'de> Deserialize<'de> for Delimiter {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut chars = text.chars();
+        match (text.as_str(), chars.next(), chars.next()) {
+            ("whitespace", ..) => Ok(Self::Whitespace),
+            ("tab", ..) => Ok(Self::Char('\t')),
+            (_, Some(c), None) if c.is_ascii() => Ok(Self::Char(c)),
+            _ => Err(serde::de::Error::custom(format!(
+                "`{text}` is no delimiter; use one ASCII character, `tab` or `whitespace`"
+            ))),
+        }
+    }
+}
+
+impl JsonSchema for Delimiter {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Delimiter".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "One ASCII character, `tab`, or `whitespace` for any run of spaces and tabs"
+        })
+    }
+}
+
+/// One JSON object a line; missing keys are nulls, keys that are not declared are ignored.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NdjsonFormat {
+    /// How the objects are compressed.
+    pub compression: Compression,
+}
+
+/// How an object is compressed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// By the object's ending: `.gz`, `.zst`, anything else is plain.
+    #[default]
+    Auto,
+    /// Not compressed.
+    None,
+    /// gzip.
+    Gzip,
+    /// Zstandard.
+    Zstd,
+}
+
+/// What a raw cell must look like.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawColumn {
+    /// Its type once read.
+    #[serde(rename = "type")]
+    pub sql_type: SqlType,
+    /// What it means, for people.
+    pub description: Option<String>,
+    /// Whether a row without a value here is set aside.
+    #[serde(default)]
+    pub required: bool,
+    /// For dates and timestamps: a strftime format, as in `%Y-%m-%d %H:%M:%S`. Default ISO 8601.
+    pub format: Option<String>,
+    /// For timestamps without an offset: the IANA zone they are told in. Default UTC.
+    pub timezone: Option<String>,
+    /// For numbers: the decimal separator. Default `.`.
+    pub decimal_separator: Option<char>,
+    /// For numbers: the separator between thousands, skipped. Default none.
+    pub thousands_separator: Option<char>,
+}
+
+fn default_max_bad_share() -> f64 {
+    0.01
+}
