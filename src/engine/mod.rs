@@ -1,1 +1,3 @@
-//! To be filled.
+//! The SQL engine.
+
+pub mod functions;
