@@ -284,3 +284,39 @@ impl LastZone {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The day by chrono's own conversion of the instant to local time.
+    fn day_by_chrono(seconds: i64, zone: Tz) -> i32 {
+        let local = DateTime::from_timestamp(seconds, 0)
+            .unwrap()
+            .with_timezone(&zone);
+        let epoch = DateTime::UNIX_EPOCH.date_naive();
+        i32::try_from(local.date_naive().signed_duration_since(epoch).num_days()).unwrap()
+    }
+
+    #[test]
+    fn every_zone_agrees_with_chrono_around_midnights_of_a_century() {
+        for zone in chrono_tz::TZ_VARIANTS {
+            for quarter in 0..400 {
+                // Every 91 days from 1950, at an hour that wanders through the day.
+                let seconds = (quarter * 91 - 7_305) * SECONDS_A_DAY + (quarter % 48) * 1_800;
+                assert_eq!(
+                    day_of(seconds, zone),
+                    day_by_chrono(seconds, zone),
+                    "{zone} {seconds}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn instants_past_the_range_of_dates_give_the_last_day_there_is() {
+        assert_eq!(whole_day(i64::MAX), i32::MAX);
+        assert_eq!(whole_day(i64::MIN), i32::MIN);
+        assert_eq!(day_of(i64::MAX, Tz::Europe__London), i32::MAX);
+    }
+}

@@ -477,3 +477,69 @@ impl GroupsAccumulator for FirstDaySums {
         self.groups.capacity() * size_of::<FirstDay>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_takes_sixteen_bytes() {
+        assert_eq!(size_of::<FirstDay>(), 16);
+    }
+
+    #[test]
+    fn sums_of_either_sign_survive_the_two_halves() {
+        for sum in [
+            0,
+            1,
+            -1,
+            i128::from(u64::MAX),
+            -i128::from(u64::MAX) - 1,
+            10_i128.pow(28),
+        ] {
+            let mut group = FirstDay::EMPTY;
+            group.add(3, Some(sum));
+            assert_eq!(group.sum(), Some(sum));
+            group.add(3, Some(-sum));
+            assert_eq!(group.sum(), Some(0));
+        }
+    }
+
+    #[test]
+    fn an_overflow_stays_through_a_state_until_an_earlier_day_comes() {
+        let result = DataType::Decimal128(18, 2);
+        let mut partial = FirstDaySums::new(&result).unwrap();
+        let amounts: ArrayRef = Arc::new(
+            Decimal128Array::from(vec![3 * 10_i128.pow(28); 3])
+                .with_precision_and_scale(38, 2)
+                .unwrap(),
+        );
+        let days: ArrayRef = Arc::new(Date32Array::from(vec![9, 9, 9]));
+        partial
+            .update_batch(&[amounts, days], &[0, 0, 0], None, 1)
+            .unwrap();
+        let state = partial.state(EmitTo::All).unwrap();
+        assert_eq!(state[1].data_type(), &DataType::Decimal128(38, 2));
+
+        let mut merged = FirstDaySums::new(&result).unwrap();
+        merged.merge_batch(&state, &[0], 1).unwrap();
+        assert_eq!(
+            merged
+                .clone()
+                .evaluate(EmitTo::All)
+                .unwrap_err()
+                .to_string(),
+            "Execution error: sum_on_first_day: a group's sum does not fit decimal(18, 2)"
+        );
+        let earlier: Vec<ArrayRef> = vec![
+            Arc::new(Date32Array::from(vec![8])),
+            Arc::new(Decimal128Array::from(vec![700]).with_data_type(state[1].data_type().clone())),
+        ];
+        merged.merge_batch(&earlier, &[0], 1).unwrap();
+        let sums = merged.evaluate(EmitTo::All).unwrap();
+        assert_eq!(
+            sums.as_primitive::<Decimal128Type>().value_as_string(0),
+            "7.00"
+        );
+    }
+}

@@ -312,11 +312,11 @@ async fn skipping_partial_aggregation_gives_the_same() {
 
 #[tokio::test]
 async fn spilling_gives_the_same() {
-    let rows = orders(20_000, 60_000, 3);
+    let rows = orders(4_000, 16_000, 3);
     let config = SessionConfig::new()
         .with_target_partitions(2)
         .with_batch_size(512);
-    let context = context_with(config, Some(1_500_000));
+    let context = context_with(config, Some(400_000));
     register(&context, &rows, 2);
     // Without `order by`, whose sort would want memory of its own.
     let sql = SUMMARY.rsplit_once(" order by").unwrap().0;
