@@ -38,7 +38,10 @@ pub fn sql_type(data_type: &DataType) -> Option<SqlType> {
         DataType::Decimal128(precision @ 1..=18, scale)
             if (0..=18).contains(scale) && *scale <= precision.cast_signed() =>
         {
-            Some(SqlType::Decimal { precision: *precision, scale: *scale })
+            Some(SqlType::Decimal {
+                precision: *precision,
+                scale: *scale,
+            })
         }
         _ => None,
     }
@@ -50,7 +53,10 @@ mod tests {
 
     #[test]
     fn every_declared_type_comes_back() {
-        let decimal = SqlType::Decimal { precision: 18, scale: 4 };
+        let decimal = SqlType::Decimal {
+            precision: 18,
+            scale: 4,
+        };
         for declared in [
             SqlType::Varchar,
             SqlType::Bigint,
