@@ -1,5 +1,6 @@
--- A score is one more than the number of fifths of all customers that stand strictly below: equal values get
--- equal scores. Only distinct values with their counts are put in order, never the customers themselves.
+-- A score is one more than the number of fifths of all customers that stand strictly below: equal
+-- values get equal scores. Only distinct values with their counts are put in order, never the
+-- customers themselves.
 with summaries as (
     select * from int_customers_summarised
 ),

@@ -1,6 +1,6 @@
--- The recency by frequency grid of the ten names. A changed rule that overlaps another makes two rows of one
--- cell of int_segment_cells, whose key then stops the run; a cell that no rule covers leaves a customer
--- without a segment, which customer_segments does not allow.
+-- The recency by frequency grid of the ten names. A rule that overlaps another makes two rows of
+-- one triple in int_segment_cells, whose key then stops the run; a triple that no rule covers
+-- leaves a customer without a segment, which customer_segments does not allow.
 with rules (
     scheme, segment,
     recency_low, recency_high, frequency_low, frequency_high, monetary_low, monetary_high

@@ -6,6 +6,7 @@ cells as (
     select * from int_segment_cells
 ),
 
+-- A value that is not known is looked up as the lowest, so that every customer has a segment.
 final as (
     select
         scores.customer_id,
@@ -18,7 +19,7 @@ final as (
     left join cells
         on scores.recency_score = cells.recency_score
         and scores.frequency_score = cells.frequency_score
-        and scores.monetary_score = cells.monetary_score
+        and coalesce(scores.monetary_score, 1) = cells.monetary_score
 )
 
 select * from final

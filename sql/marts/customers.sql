@@ -10,7 +10,8 @@ returns as (
     select * from int_returns_summarised
 ),
 
--- A customer counts who is known to any system: bought, returned or merely stands in the customer list.
+-- A customer counts who is known to any system: bought, returned or merely stands in the customer
+-- list.
 known as (
     select
         coalesce(customers.customer_id, summaries.customer_id) as customer_id,
@@ -84,7 +85,7 @@ final as (
         country,
         region,
         city,
-        cast(local_date(signed_up_at, $timezone) as date) as signed_up_date,
+        local_date(signed_up_at, $timezone) as signed_up_date,
         acquisition_channel,
         first_channel,
         first_order_date,

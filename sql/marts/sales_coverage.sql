@@ -1,5 +1,5 @@
--- Every order, line and return of the sources is counted here once, so that what the customer tables leave out
--- can be read off instead of searched for.
+-- Every order, line and return of the sources is counted here once, so that what the customer
+-- tables leave out can be read off instead of searched for.
 with orders as (
     select * from entities.orders
 ),
@@ -107,7 +107,9 @@ final as (
         has_customer,
         treatment,
         count(*) as records,
-        cast(sum(amount) as decimal(18, 4)) as amount
+        cast(
+            case when count(amount) = count(*) then sum(amount) end as decimal(18, 4)
+        ) as amount
     from treated
     group by record_type, record_kind, has_customer, treatment
 )

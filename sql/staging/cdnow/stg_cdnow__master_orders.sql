@@ -1,5 +1,5 @@
--- A purchase has no number of its own and equal rows are real purchases, so the line of the file tells them
--- apart. Purchases of $0 are kept: they are purchase days of the customer.
+-- A purchase has no number of its own and equal rows are real purchases, so the line of the file
+-- tells them apart. Purchases of nothing to pay are kept: they are purchase days of the customer.
 with purchases as (
     select * from cdnow.master
 ),

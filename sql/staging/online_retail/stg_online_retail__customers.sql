@@ -6,7 +6,9 @@ with order_lines as (
 final as (
     select
         split_part("CustomerID", '.', 1) as customer_id,
-        first_value("Country" order by "InvoiceDate" desc, "InvoiceNo" desc, "_line" desc) as country
+        first_value(
+            "Country" order by "InvoiceDate" desc, "InvoiceNo" desc, "_line" desc
+        ) as country
     from order_lines
     where "CustomerID" is not null
     group by split_part("CustomerID", '.', 1)

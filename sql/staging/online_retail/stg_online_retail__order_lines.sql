@@ -1,4 +1,5 @@
--- Every line that is not a cancellation is kept, with its kind, so that no line of the file is lost.
+-- Every line that is not a cancellation is kept, with its kind, so that no line of the file is
+-- lost.
 with order_lines as (
     select * from online_retail.order_lines
 ),

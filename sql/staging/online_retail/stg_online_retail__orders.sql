@@ -1,5 +1,6 @@
--- A sale is a line of an invoice that is neither a cancellation (C…) nor a bad-debt adjustment (A…) and has
--- both a quantity and a price. Exact duplicates of a line are kept: they are goods rung up one by one.
+-- A sale is a line of an invoice that is neither a cancellation (C…) nor a bad-debt adjustment
+-- (A…) and has both a quantity and a price. Exact duplicates of a line are kept: the file does not
+-- number its lines, so nothing tells a repeated scan from an error.
 with order_lines as (
     select * from online_retail.order_lines
 ),

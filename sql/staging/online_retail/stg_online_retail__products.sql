@@ -2,7 +2,8 @@ with order_lines as (
     select * from online_retail.order_lines
 ),
 
--- Descriptions of lines that are no sale are remarks of the warehouse ("damaged", "?"), so only sales name goods.
+-- Descriptions of lines that are no sale are remarks of the warehouse ("damaged", "?"), so only
+-- sales name goods.
 sales as (
     select *
     from order_lines
