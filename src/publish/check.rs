@@ -23,10 +23,18 @@ impl RowChecks {
     pub(super) fn new(table: &TableToWrite) -> Result<Self, PublishError> {
         let key_positions = table.key_positions()?;
         let schema = table.schema();
-        let fields = key_positions.iter().map(|&i| SortField::new(schema.field(i).data_type().clone()));
-        let converter =
-            RowConverter::new(fields.collect()).map_err(|e| PublishError::encode(&table.name)(e.into()))?;
-        Ok(Self { table: table.clone(), key_positions, converter, last: None, rows: 0 })
+        let fields = key_positions
+            .iter()
+            .map(|&i| SortField::new(schema.field(i).data_type().clone()));
+        let converter = RowConverter::new(fields.collect())
+            .map_err(|e| PublishError::encode(&table.name)(e.into()))?;
+        Ok(Self {
+            table: table.clone(),
+            key_positions,
+            converter,
+            last: None,
+            rows: 0,
+        })
     }
 
     /// Checks the next chunk.
@@ -42,7 +50,9 @@ impl RowChecks {
             if array.null_count() == 0 || !self.table.is_required(column) {
                 continue;
             }
-            let Some(row) = (0..array.len()).find(|&row| array.is_null(row)) else { continue };
+            let Some(row) = (0..array.len()).find(|&row| array.is_null(row)) else {
+                continue;
+            };
             let example = if self.table.key.contains(&column.name) {
                 format!("row {}", self.rows + row as u64 + 1)
             } else {
@@ -61,18 +71,32 @@ impl RowChecks {
         if chunk.num_rows() == 0 {
             return Ok(());
         }
-        let key: Vec<_> = self.key_positions.iter().map(|&i| chunk.column(i).clone()).collect();
-        let rows =
-            self.converter.convert_columns(&key).map_err(|e| PublishError::encode(&self.table.name)(e.into()))?;
+        let key: Vec<_> = self
+            .key_positions
+            .iter()
+            .map(|&i| chunk.column(i).clone())
+            .collect();
+        let rows = self
+            .converter
+            .convert_columns(&key)
+            .map_err(|e| PublishError::encode(&self.table.name)(e.into()))?;
         if let Some((last, text)) = &self.last
             && last.row() >= rows.row(0)
         {
-            return Err(self.disorder(last.row() == rows.row(0), text.clone(), self.key_text(chunk, 0)));
+            return Err(self.disorder(
+                last.row() == rows.row(0),
+                text.clone(),
+                self.key_text(chunk, 0),
+            ));
         }
         for next in 1..rows.num_rows() {
             let (a, b) = (rows.row(next - 1), rows.row(next));
             if a >= b {
-                return Err(self.disorder(a == b, self.key_text(chunk, next - 1), self.key_text(chunk, next)));
+                return Err(self.disorder(
+                    a == b,
+                    self.key_text(chunk, next - 1),
+                    self.key_text(chunk, next),
+                ));
             }
         }
         let end = rows.num_rows() - 1;
@@ -83,9 +107,18 @@ impl RowChecks {
     fn disorder(&self, equal: bool, previous: String, next: String) -> PublishError {
         let (table, key) = (self.table.name.clone(), self.table.key.join(", "));
         if equal {
-            PublishError::KeyNotUnique { table, key, example: next }
+            PublishError::KeyNotUnique {
+                table,
+                key,
+                example: next,
+            }
         } else {
-            PublishError::KeyOutOfOrder { table, key, previous, next }
+            PublishError::KeyOutOfOrder {
+                table,
+                key,
+                previous,
+                next,
+            }
         }
     }
 
@@ -93,10 +126,16 @@ impl RowChecks {
     fn key_text(&self, chunk: &RecordBatch, row: usize) -> String {
         let options = FormatOptions::default().with_null("null");
         let part = |&i: &usize| {
-            let value = ArrayFormatter::try_new(chunk.column(i), &options)
-                .map_or_else(|_| "?".to_owned(), |formatter| formatter.value(row).to_string());
+            let value = ArrayFormatter::try_new(chunk.column(i), &options).map_or_else(
+                |_| "?".to_owned(),
+                |formatter| formatter.value(row).to_string(),
+            );
             format!("{} = {value}", self.table.columns[i].name)
         };
-        self.key_positions.iter().map(part).collect::<Vec<_>>().join(", ")
+        self.key_positions
+            .iter()
+            .map(part)
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }

@@ -41,7 +41,9 @@ pub fn arrow_type(sql: SqlType) -> DataType {
 pub fn published_type(column: &str, engine: &DataType) -> Result<SqlType, Unpublishable> {
     let remedy = match engine {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => return Ok(SqlType::Varchar),
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => return Ok(SqlType::Bigint),
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
+            return Ok(SqlType::Bigint);
+        }
         DataType::Float16 | DataType::Float32 | DataType::Float64 => return Ok(SqlType::Double),
         DataType::Boolean => return Ok(SqlType::Boolean),
         DataType::Date32 => return Ok(SqlType::Date),
@@ -52,18 +54,31 @@ pub fn published_type(column: &str, engine: &DataType) -> Result<SqlType, Unpubl
         | DataType::Decimal128(precision, scale)
         | DataType::Decimal256(precision, scale) => {
             if *precision <= 18 && (0..=*precision as i8).contains(scale) {
-                return Ok(SqlType::Decimal { precision: *precision, scale: *scale });
+                return Ok(SqlType::Decimal {
+                    precision: *precision,
+                    scale: *scale,
+                });
             }
             "cast it to a decimal of precision at most 18, such as decimal(18,4)"
         }
-        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => "cast it to bigint",
-        DataType::Dictionary(..) | DataType::RunEndEncoded(..) => "cast it to varchar, or to the type of its values",
+        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => {
+            "cast it to bigint"
+        }
+        DataType::Dictionary(..) | DataType::RunEndEncoded(..) => {
+            "cast it to varchar, or to the type of its values"
+        }
         DataType::Date64 => "cast it to date",
         DataType::Null => "give the null a type, such as cast(null as varchar)",
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+        DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
+        | DataType::FixedSizeBinary(_) => {
             "publish it as varchar, for instance with encode(…, 'hex')"
         }
-        DataType::Time32(_) | DataType::Time64(_) | DataType::Duration(_) | DataType::Interval(_) => {
+        DataType::Time32(_)
+        | DataType::Time64(_)
+        | DataType::Duration(_)
+        | DataType::Interval(_) => {
             "publish it as a timestamp, or as a bigint number of seconds or days"
         }
         DataType::List(_)
@@ -75,7 +90,11 @@ pub fn published_type(column: &str, engine: &DataType) -> Result<SqlType, Unpubl
         | DataType::Map(..)
         | DataType::Union(..) => "publish its parts as columns of their own",
     };
-    Err(Unpublishable { column: column.to_owned(), found: engine.clone(), remedy })
+    Err(Unpublishable {
+        column: column.to_owned(),
+        found: engine.clone(),
+        remedy,
+    })
 }
 
 #[cfg(test)]
@@ -86,7 +105,16 @@ mod tests {
 
     #[test]
     fn every_declarable_type_is_published_as_itself() {
-        for name in ["varchar", "bigint", "double", "boolean", "date", "timestamp", "decimal(18,4)", "decimal(9,0)"] {
+        for name in [
+            "varchar",
+            "bigint",
+            "double",
+            "boolean",
+            "date",
+            "timestamp",
+            "decimal(18,4)",
+            "decimal(9,0)",
+        ] {
             let declared: SqlType = name.parse().expect(name);
             assert_eq!(published_type("c", &arrow_type(declared)), Ok(declared));
         }
@@ -100,11 +128,17 @@ mod tests {
             (DataType::Int32, "bigint"),
             (DataType::Float32, "double"),
             (DataType::Timestamp(TimeUnit::Second, None), "timestamp"),
-            (DataType::Timestamp(TimeUnit::Microsecond, Some("Europe/London".into())), "timestamp"),
+            (
+                DataType::Timestamp(TimeUnit::Microsecond, Some("Europe/London".into())),
+                "timestamp",
+            ),
             (DataType::Decimal256(18, 2), "decimal(18,2)"),
         ];
         for (engine, published) in cases {
-            assert_eq!(published_type("c", &engine).map(|t| t.to_string()), Ok(published.to_owned()));
+            assert_eq!(
+                published_type("c", &engine).map(|t| t.to_string()),
+                Ok(published.to_owned())
+            );
         }
     }
 
@@ -113,18 +147,37 @@ mod tests {
         let item = Arc::new(Field::new("item", DataType::Int64, true));
         let cases = [
             (DataType::UInt64, "cast it to bigint"),
-            (DataType::Timestamp(TimeUnit::Nanosecond, None), "cast it to timestamp(6)"),
-            (DataType::Decimal128(28, 4), "cast it to a decimal of precision at most 18, such as decimal(18,4)"),
-            (DataType::Decimal128(4, -2), "cast it to a decimal of precision at most 18, such as decimal(18,4)"),
+            (
+                DataType::Timestamp(TimeUnit::Nanosecond, None),
+                "cast it to timestamp(6)",
+            ),
+            (
+                DataType::Decimal128(28, 4),
+                "cast it to a decimal of precision at most 18, such as decimal(18,4)",
+            ),
+            (
+                DataType::Decimal128(4, -2),
+                "cast it to a decimal of precision at most 18, such as decimal(18,4)",
+            ),
             (
                 DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
                 "cast it to varchar, or to the type of its values",
             ),
-            (DataType::List(item), "publish its parts as columns of their own"),
-            (DataType::Null, "give the null a type, such as cast(null as varchar)"),
+            (
+                DataType::List(item),
+                "publish its parts as columns of their own",
+            ),
+            (
+                DataType::Null,
+                "give the null a type, such as cast(null as varchar)",
+            ),
         ];
         for (engine, remedy) in cases {
-            let expected = Unpublishable { column: "score".to_owned(), found: engine.clone(), remedy };
+            let expected = Unpublishable {
+                column: "score".to_owned(),
+                found: engine.clone(),
+                remedy,
+            };
             assert_eq!(published_type("score", &engine), Err(expected));
         }
     }

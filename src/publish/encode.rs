@@ -80,21 +80,43 @@ impl Encoder {
             .map_err(|e| PublishError::encode(&table.name)(e.into()))?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&schema));
         let nulls = vec![0; table.columns.len()];
-        let sums = Encoded { rows: 0, bytes: 0, sha256: String::new(), nulls };
+        let sums = Encoded {
+            rows: 0,
+            bytes: 0,
+            sha256: String::new(),
+            nulls,
+        };
         let sha256 = Sha256::new();
-        Ok(Self { table: table.clone(), schema, factory, writer, outbox, checks, row_groups: 0, sha256, sums })
+        Ok(Self {
+            table: table.clone(),
+            schema,
+            factory,
+            writer,
+            outbox,
+            checks,
+            row_groups: 0,
+            sha256,
+            sums,
+        })
     }
 
     /// Checks and encodes one row group, and hands out the bytes it added to the file.
     ///
     /// Chunks must have [`CHUNK_ROWS`] rows and be [`ROW_GROUP_CHUNKS`], except at the end of the table.
     pub(super) fn row_group(&mut self, chunks: &[RecordBatch]) -> Result<Bytes, PublishError> {
-        let chunks: Vec<RecordBatch> =
-            chunks.par_iter().map(|chunk| self.conform(chunk)).collect::<Result<_, _>>()?;
+        let chunks: Vec<RecordBatch> = chunks
+            .par_iter()
+            .map(|chunk| self.conform(chunk))
+            .collect::<Result<_, _>>()?;
         let writers = self.factory.create_column_writers(self.row_groups);
         let writers = writers.map_err(|e| self.failed(e.into()))?;
         // The key is compared on one thread while the others encode.
-        let Self { table, schema, checks, .. } = self;
+        let Self {
+            table,
+            schema,
+            checks,
+            ..
+        } = self;
         let (checked, encoded) = rayon::join(
             || chunks.iter().try_for_each(|chunk| checks.check(chunk)),
             || encode_columns(schema, writers, &chunks).map_err(PublishError::encode(&table.name)),
@@ -127,7 +149,11 @@ impl Encoder {
             found,
         };
         let found = chunk.schema_ref().fields();
-        if !found.iter().map(|f| f.name()).eq(self.table.columns.iter().map(|c| &c.name)) {
+        if !found
+            .iter()
+            .map(|f| f.name())
+            .eq(self.table.columns.iter().map(|c| &c.name))
+        {
             let declared: Vec<&str> = self.table.columns.iter().map(|c| c.name.as_str()).collect();
             let found: Vec<&str> = found.iter().map(|f| f.name().as_str()).collect();
             return Err(mismatch(
@@ -135,13 +161,23 @@ impl Encoder {
                 format!("the columns {}", found.join(", ")),
             ));
         }
-        let options = CastOptions { safe: false, ..CastOptions::default() };
+        let options = CastOptions {
+            safe: false,
+            ..CastOptions::default()
+        };
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(chunk.num_columns());
-        for ((declared, field), array) in
-            self.table.columns.iter().zip(self.schema.fields()).zip(chunk.columns())
+        for ((declared, field), array) in self
+            .table
+            .columns
+            .iter()
+            .zip(self.schema.fields())
+            .zip(chunk.columns())
         {
             let found = published_type(&declared.name, array.data_type()).map_err(|source| {
-                PublishError::Unpublishable { table: self.table.name.clone(), source }
+                PublishError::Unpublishable {
+                    table: self.table.name.clone(),
+                    source,
+                }
             })?;
             if found != declared.sql_type {
                 return Err(mismatch(
@@ -153,7 +189,11 @@ impl Encoder {
             columns.push(array.map_err(|e| self.failed(e.into()))?);
         }
         // Nullable for now: nulls in required columns get a better error from the checks.
-        let nullable = self.schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true));
+        let nullable = self
+            .schema
+            .fields()
+            .iter()
+            .map(|f| f.as_ref().clone().with_nullable(true));
         let schema = arrow::datatypes::Schema::new(nullable.collect::<Vec<_>>());
         RecordBatch::try_new(Arc::new(schema), columns).map_err(|e| self.failed(e.into()))
     }
@@ -207,21 +247,30 @@ fn encode_columns(
 }
 
 fn properties(table: &TableToWrite) -> Result<WriterProperties, PublishError> {
-    let descriptions: serde_json::Map<String, serde_json::Value> =
-        table.columns.iter().map(|c| (c.name.clone(), c.description.clone().into())).collect();
+    let descriptions: serde_json::Map<String, serde_json::Value> = table
+        .columns
+        .iter()
+        .map(|c| (c.name.clone(), c.description.clone().into()))
+        .collect();
     let entry = |key: &str, value: String| KeyValue::new(format!("cvm.{key}"), value);
     let metadata = vec![
         entry("table", table.name.clone()),
         entry("description", table.description.clone()),
         entry("grain", table.grain.clone()),
         entry("key", table.key.join(",")),
-        entry("columns", serde_json::Value::Object(descriptions).to_string()),
+        entry(
+            "columns",
+            serde_json::Value::Object(descriptions).to_string(),
+        ),
     ];
-    let sorting = table.key_positions()?.into_iter().map(|position| SortingColumn {
-        column_idx: i32::try_from(position).unwrap_or(i32::MAX),
-        descending: false,
-        nulls_first: false,
-    });
+    let sorting = table
+        .key_positions()?
+        .into_iter()
+        .map(|position| SortingColumn {
+            column_idx: i32::try_from(position).unwrap_or(i32::MAX),
+            descending: false,
+            nulls_first: false,
+        });
     Ok(WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))

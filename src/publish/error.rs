@@ -32,7 +32,9 @@ pub enum PublishError {
     },
     /// The store neither confirmed nor refused the commit, and reading it back did not settle it.
     /// Readers see the old tables or the new, whole; the next run settles it.
-    #[error("the store did not say whether commit {number} was made; readers see the old tables or the new ones, whole")]
+    #[error(
+        "the store did not say whether commit {number} was made; readers see the old tables or the new ones, whole"
+    )]
     CommitUnknown {
         /// The commit's number.
         number: u64,
@@ -40,7 +42,9 @@ pub enum PublishError {
         source: StoreError,
     },
     /// The commit stands, but some stable paths still show the run before.
-    #[error("commit {number} is published, but not every stable path shows it yet; the next run rolls them forward")]
+    #[error(
+        "commit {number} is published, but not every stable path shows it yet; the next run rolls them forward"
+    )]
     StablePathsBehind {
         /// The commit's number.
         number: u64,
@@ -109,7 +113,9 @@ pub enum PublishError {
         reason: &'static str,
     },
     /// Two pipelines would publish over each other.
-    #[error("{url} is published by pipeline `{owner}`, not by `{pipeline}`; give each pipeline its own outputs.path")]
+    #[error(
+        "{url} is published by pipeline `{owner}`, not by `{pipeline}`; give each pipeline its own outputs.path"
+    )]
     OtherPipeline {
         /// The target.
         url: String,
@@ -163,7 +169,9 @@ pub enum PublishError {
         source: serde_json::Error,
     },
     /// A file under `_cvm` was written by a later cvm.
-    #[error("{path} has format {found}; this cvm reads format {supported} and older: use a newer cvm")]
+    #[error(
+        "{path} has format {found}; this cvm reads format {supported} and older: use a newer cvm"
+    )]
     NewerFormat {
         /// The file, within the store.
         path: Path,
@@ -197,11 +205,18 @@ pub enum PublishError {
 impl PublishError {
     pub(super) fn store(action: &'static str, path: &Path) -> impl FnOnce(StoreError) -> Self {
         let path = path.clone();
-        move |source| Self::Store { action, path, source }
+        move |source| Self::Store {
+            action,
+            path,
+            source,
+        }
     }
 
     pub(super) fn encode(table: &str) -> impl Fn(BoxError) -> Self + '_ {
-        move |source| Self::Encode { table: table.to_owned(), source }
+        move |source| Self::Encode {
+            table: table.to_owned(),
+            source,
+        }
     }
 
     /// What a scheduler can do about it.

@@ -34,7 +34,12 @@ pub struct GcOptions {
 impl GcOptions {
     /// Keeps `retain` commits, and unfinished runs for a day.
     pub fn new(retain: usize, now: DateTime<Utc>) -> Self {
-        Self { retain, now, grace: Duration::from_secs(24 * 60 * 60), dry_run: false }
+        Self {
+            retain,
+            now,
+            grace: Duration::from_secs(24 * 60 * 60),
+            dry_run: false,
+        }
     }
 }
 
@@ -94,7 +99,11 @@ pub async fn gc(target: &Target, options: &GcOptions) -> Result<GcReport, Publis
             report.kept.push(run_id);
             continue;
         }
-        let control = if was_published { &[][..] } else { &found.control };
+        let control = if was_published {
+            &[][..]
+        } else {
+            &found.control
+        };
         let removed = found.objects.iter().chain(control);
         let (files, bytes) = removed.fold((0, 0), |(files, bytes), o| (files + 1, bytes + o.size));
         if found.tables.is_empty() && files == 0 {
@@ -103,13 +112,23 @@ pub async fn gc(target: &Target, options: &GcOptions) -> Result<GcReport, Publis
         if !options.dry_run {
             found.remove(target, &run_id, control).await?;
         }
-        report.removed.push(RemovedRun { run_id, was_published, files, bytes });
+        report.removed.push(RemovedRun {
+            run_id,
+            was_published,
+            files,
+            bytes,
+        });
     }
     Ok(report)
 }
 
 impl Found {
-    async fn remove(&self, target: &Target, run_id: &str, control: &[ObjectMeta]) -> Result<(), PublishError> {
+    async fn remove(
+        &self,
+        target: &Target,
+        run_id: &str,
+        control: &[ObjectMeta],
+    ) -> Result<(), PublishError> {
         for object in self.objects.iter().chain(control) {
             delete_if_there(target, &object.location).await?;
         }
@@ -121,9 +140,16 @@ impl Found {
 
     /// Whether a local folder of the run changed lately: a local store doesn't list files that are being written.
     fn is_young_locally(&self, target: &Target, run_id: &str, options: &GcOptions) -> bool {
-        let folders = self.tables.iter().filter_map(|table| local_run_folder(target, table, run_id));
+        let folders = self
+            .tables
+            .iter()
+            .filter_map(|table| local_run_folder(target, table, run_id));
         let entries = folders.flat_map(|folder| {
-            let inside = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+            let inside = std::fs::read_dir(&folder)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path());
             inside.chain([folder]).collect::<Vec<_>>()
         });
         let mut changed = entries.filter_map(|path| path.metadata().ok()?.modified().ok());
@@ -158,11 +184,24 @@ async fn commits_of(
 async fn find_runs(target: &Target) -> Result<BTreeMap<String, Found>, PublishError> {
     let mut runs: BTreeMap<String, Found> = BTreeMap::new();
     let top = target.store.list_with_delimiter(Some(&target.prefix)).await;
-    for folder in top.map_err(PublishError::store("list", &target.prefix))?.common_prefixes {
-        let Some(table) = folder.filename().filter(|&name| name != "_cvm") else { continue };
+    for folder in top
+        .map_err(PublishError::store("list", &target.prefix))?
+        .common_prefixes
+    {
+        let Some(table) = folder.filename().filter(|&name| name != "_cvm") else {
+            continue;
+        };
         let inside = target.store.list_with_delimiter(Some(&folder)).await;
-        for run_folder in inside.map_err(PublishError::store("list", &folder))?.common_prefixes {
-            let Some(run_id) = run_folder.filename().and_then(|name| name.strip_prefix("run=")) else { continue };
+        for run_folder in inside
+            .map_err(PublishError::store("list", &folder))?
+            .common_prefixes
+        {
+            let Some(run_id) = run_folder
+                .filename()
+                .and_then(|name| name.strip_prefix("run="))
+            else {
+                continue;
+            };
             let objects = list_all(target, &run_folder).await?;
             let found = runs.entry(run_id.to_owned()).or_default();
             found.tables.insert(table.to_owned());
@@ -184,13 +223,24 @@ async fn list_all(target: &Target, folder: &Path) -> Result<Vec<ObjectMeta>, Pub
 }
 
 fn local_run_folder(target: &Target, table: &str, run_id: &str) -> Option<std::path::PathBuf> {
-    Some(target.local_folder()?.join(table).join(format!("run={run_id}")))
+    Some(
+        target
+            .local_folder()?
+            .join(table)
+            .join(format!("run={run_id}")),
+    )
 }
 
 /// Removes a run's folder on this machine with everything in it: a local store neither lists nor deletes the
 /// unfinished files of a killed run, nor empty folders.
-pub(super) async fn remove_local_folder(target: &Target, table: &str, run_id: &str) -> Result<(), PublishError> {
-    let Some(path) = local_run_folder(target, table, run_id) else { return Ok(()) };
+pub(super) async fn remove_local_folder(
+    target: &Target,
+    table: &str,
+    run_id: &str,
+) -> Result<(), PublishError> {
+    let Some(path) = local_run_folder(target, table, run_id) else {
+        return Ok(());
+    };
     let folder = path.clone();
     let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
     match removed.unwrap_or_else(|join| Err(std::io::Error::other(join))) {

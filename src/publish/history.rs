@@ -37,22 +37,34 @@ pub async fn commits(target: &Target, limit: usize) -> Result<Vec<Commit>, Publi
 ///
 /// # Errors
 /// As [`current_commit`].
-pub async fn run_manifest(target: &Target, run_id: &str) -> Result<Option<RunManifest>, PublishError> {
+pub async fn run_manifest(
+    target: &Target,
+    run_id: &str,
+) -> Result<Option<RunManifest>, PublishError> {
     read_json(target, &target.run_manifest(run_id)).await
 }
 
 /// All commit numbers, ascending.
 pub(super) async fn commit_numbers(target: &Target) -> Result<Vec<u64>, PublishError> {
     let folder = target.commits();
-    let listed = target.store.list(Some(&folder)).try_filter_map(|object| async move {
-        Ok(stem(&object.location).and_then(|number| number.parse::<u64>().ok()))
-    });
-    let mut numbers: Vec<u64> = listed.try_collect().await.map_err(PublishError::store("list", &folder))?;
+    let listed = target
+        .store
+        .list(Some(&folder))
+        .try_filter_map(|object| async move {
+            Ok(stem(&object.location).and_then(|number| number.parse::<u64>().ok()))
+        });
+    let mut numbers: Vec<u64> = listed
+        .try_collect()
+        .await
+        .map_err(PublishError::store("list", &folder))?;
     numbers.sort_unstable();
     Ok(numbers)
 }
 
-pub(super) async fn read_commit(target: &Target, number: u64) -> Result<Option<Commit>, PublishError> {
+pub(super) async fn read_commit(
+    target: &Target,
+    number: u64,
+) -> Result<Option<Commit>, PublishError> {
     read_json(target, &target.commit(number)).await
 }
 
@@ -68,14 +80,24 @@ pub(super) async fn read_json<T: DeserializeOwned>(
         format: u32,
     }
     let bytes = match target.store.get(path).await {
-        Ok(found) => found.bytes().await.map_err(PublishError::store("read", path))?,
+        Ok(found) => found
+            .bytes()
+            .await
+            .map_err(PublishError::store("read", path))?,
         Err(StoreError::NotFound { .. }) => return Ok(None),
         Err(source) => return Err(PublishError::store("read", path)(source)),
     };
-    let corrupt = |source| PublishError::Corrupt { path: path.clone(), source };
+    let corrupt = |source| PublishError::Corrupt {
+        path: path.clone(),
+        source,
+    };
     let Format { format } = serde_json::from_slice(&bytes).map_err(corrupt)?;
     if format > FORMAT {
-        return Err(PublishError::NewerFormat { path: path.clone(), found: format, supported: FORMAT });
+        return Err(PublishError::NewerFormat {
+            path: path.clone(),
+            found: format,
+            supported: FORMAT,
+        });
     }
     serde_json::from_slice(&bytes).map(Some).map_err(corrupt)
 }
@@ -87,11 +109,20 @@ pub(super) async fn put_json<T: Serialize + Sync>(
     value: &T,
     mode: PutMode,
 ) -> Result<(), PublishError> {
-    let corrupt = |source| PublishError::Corrupt { path: path.clone(), source };
+    let corrupt = |source| PublishError::Corrupt {
+        path: path.clone(),
+        source,
+    };
     let mut bytes = serde_json::to_vec_pretty(value).map_err(corrupt)?;
     bytes.push(b'\n');
-    let options = PutOptions { mode, ..PutOptions::default() };
-    let put = target.store.put_opts(path, PutPayload::from(bytes), options).await;
+    let options = PutOptions {
+        mode,
+        ..PutOptions::default()
+    };
+    let put = target
+        .store
+        .put_opts(path, PutPayload::from(bytes), options)
+        .await;
     put.map(drop).map_err(PublishError::store("write", path))
 }
 

@@ -63,7 +63,10 @@ impl Target {
 
     /// `<target>/<table>/run=<run id>/`
     pub(super) fn run_folder(&self, table: &str, run_id: &str) -> Path {
-        self.prefix.clone().join(table).join(format!("run={run_id}"))
+        self.prefix
+            .clone()
+            .join(table)
+            .join(format!("run={run_id}"))
     }
 
     /// `<target>/<table>/run=<run id>/part-00000.parquet`
@@ -80,18 +83,27 @@ impl Target {
     pub(super) fn relative(&self, path: &Path) -> String {
         path.prefix_match(&self.prefix).map_or_else(
             || path.to_string(),
-            |parts| parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"),
+            |parts| {
+                parts
+                    .map(|part| part.as_ref().to_owned())
+                    .collect::<Vec<_>>()
+                    .join("/")
+            },
         )
     }
 
     /// The inverse of [`Target::relative`].
     pub(super) fn absolute(&self, relative: &str) -> Path {
-        relative.split('/').fold(self.prefix.clone(), |path, part| path.join(part))
+        relative
+            .split('/')
+            .fold(self.prefix.clone(), |path, part| path.join(part))
     }
 
     /// The folder on this machine, if the target is one.
     pub(super) fn local_folder(&self) -> Option<std::path::PathBuf> {
-        (self.url.scheme() == "file").then(|| self.url.to_file_path().ok()).flatten()
+        (self.url.scheme() == "file")
+            .then(|| self.url.to_file_path().ok())
+            .flatten()
     }
 
     fn control(&self, name: &str) -> Path {
@@ -108,5 +120,7 @@ pub(super) fn stem(path: &Path) -> Option<&str> {
 pub(super) fn is_plain_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(['_', '-'])
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }

@@ -16,7 +16,7 @@ use object_store::{ObjectMeta, PutMode};
 use serde::{Deserialize, Serialize};
 
 use super::error::PublishError;
-use super::history::{commit_numbers, delete_if_there, put_json, read_commit, read_json};
+use super::history::{delete_if_there, put_json, read_commit, read_json};
 use super::layout::{Target, stem};
 use super::manifest::FORMAT;
 
@@ -31,7 +31,10 @@ pub struct Heartbeat {
 
 impl Default for Heartbeat {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(5), expiry: Duration::from_secs(60) }
+        Self {
+            interval: Duration::from_secs(5),
+            expiry: Duration::from_secs(60),
+        }
     }
 }
 
@@ -55,7 +58,9 @@ pub enum Rival {
 impl fmt::Display for Rival {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Committed { run_id, number } => write!(f, "run {run_id} published commit {number} meanwhile"),
+            Self::Committed { run_id, number } => {
+                write!(f, "run {run_id} published commit {number} meanwhile")
+            }
             Self::Alive { run_id } => write!(f, "run {run_id} began earlier and is at work"),
         }
     }
@@ -97,9 +102,18 @@ impl Marker {
         let path = target.marker(&file.run_id);
         put_json(target, &path, &file, PutMode::Overwrite).await?;
         let listed = list(target).await?;
-        let now = listed.iter().find(|o| o.location == path).map(|o| o.last_modified);
+        let now = listed
+            .iter()
+            .find(|o| o.location == path)
+            .map(|o| o.last_modified);
         let claimed_at = now.map_or(0, |now| now.timestamp_micros());
-        let mut marker = Self { target: target.clone(), file, claimed_at, base, seen: HashMap::new() };
+        let mut marker = Self {
+            target: target.clone(),
+            file,
+            claimed_at,
+            base,
+            seen: HashMap::new(),
+        };
         marker.file.claimed_at = Some(claimed_at);
         for object in listed.iter().filter(|o| o.location != path) {
             if now.is_some_and(|now| is_older(object.last_modified, now, expiry)) {
@@ -119,7 +133,11 @@ impl Marker {
         if let Some(rival) = overtaken(&self.target, self.base, &self.file.run_id).await? {
             return Ok(Some(rival));
         }
-        for object in list(&self.target).await?.iter().filter(|o| o.location != path) {
+        for object in list(&self.target)
+            .await?
+            .iter()
+            .filter(|o| o.location != path)
+        {
             if let Some(rival) = self.look_at(object).await? {
                 return Ok(Some(rival));
             }
@@ -132,13 +150,22 @@ impl Marker {
         let other = match read_json::<MarkerFile>(&self.target, &object.location).await {
             Ok(Some(other)) => other,
             // Gone meanwhile, or of a newer cvm: the commit decides.
-            Ok(None) | Err(PublishError::Corrupt { .. } | PublishError::NewerFormat { .. }) => return Ok(None),
+            Ok(None) | Err(PublishError::Corrupt { .. } | PublishError::NewerFormat { .. }) => {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
-        let is_alive = self.seen.insert(other.run_id.clone(), other.beat).is_some_and(|last| last != other.beat);
-        let claimed_at = other.claimed_at.unwrap_or_else(|| object.last_modified.timestamp_micros());
+        let is_alive = self
+            .seen
+            .insert(other.run_id.clone(), other.beat)
+            .is_some_and(|last| last != other.beat);
+        let claimed_at = other
+            .claimed_at
+            .unwrap_or_else(|| object.last_modified.timestamp_micros());
         let is_earlier = (claimed_at, &other.run_id) < (self.claimed_at, &self.file.run_id);
-        Ok((is_alive && is_earlier).then_some(Rival::Alive { run_id: other.run_id }))
+        Ok((is_alive && is_earlier).then_some(Rival::Alive {
+            run_id: other.run_id,
+        }))
     }
 }
 
@@ -151,20 +178,25 @@ pub(super) async fn overtaken(
     let next = read_commit(target, base + 1).await?;
     Ok(next
         .filter(|commit| commit.run_id != run_id)
-        .map(|commit| Rival::Committed { run_id: commit.run_id, number: commit.number }))
-}
-
-/// The number of the last commit, 0 before the first.
-pub(super) async fn base(target: &Target) -> Result<u64, PublishError> {
-    Ok(commit_numbers(target).await?.last().copied().unwrap_or(0))
+        .map(|commit| Rival::Committed {
+            run_id: commit.run_id,
+            number: commit.number,
+        }))
 }
 
 /// All markers.
 pub(super) async fn list(target: &Target) -> Result<Vec<ObjectMeta>, PublishError> {
     let folder = target.running();
-    let listed: Vec<ObjectMeta> =
-        target.store.list(Some(&folder)).try_collect().await.map_err(PublishError::store("list", &folder))?;
-    Ok(listed.into_iter().filter(|object| stem(&object.location).is_some()).collect())
+    let listed: Vec<ObjectMeta> = target
+        .store
+        .list(Some(&folder))
+        .try_collect()
+        .await
+        .map_err(PublishError::store("list", &folder))?;
+    Ok(listed
+        .into_iter()
+        .filter(|object| stem(&object.location).is_some())
+        .collect())
 }
 
 /// Whether `then` lies more than `age` before `now`.

@@ -34,7 +34,11 @@ pub trait Sink: Send + Sync {
     /// # Errors
     /// What is wrong with the rows ([`PublishError::KeyNotUnique`], [`PublishError::RequiredNull`],
     /// [`PublishError::Unpublishable`], …), with the store, or [`PublishError::Concurrent`].
-    async fn prepare(&self, table: &TableToWrite, rows: Rows) -> Result<TableManifest, PublishError>;
+    async fn prepare(
+        &self,
+        table: &TableToWrite,
+        rows: Rows,
+    ) -> Result<TableManifest, PublishError>;
 
     /// Reads back what was prepared and compares it with what was written.
     ///
@@ -126,12 +130,20 @@ impl Publication {
     /// [`PublishError::InvalidName`] (also for a run id that was used before), [`PublishError::OtherPipeline`],
     /// [`PublishError::Store`].
     pub async fn begin(target: Target, options: BeginOptions) -> Result<Self, PublishError> {
-        let invalid = |reason| PublishError::InvalidName { what: "run", name: options.run_id.clone(), reason };
+        let invalid = |reason| PublishError::InvalidName {
+            what: "run",
+            name: options.run_id.clone(),
+            reason,
+        };
         if !is_plain_name(&options.run_id) {
             return Err(invalid("use letters, digits, _ and -"));
         }
         let current = current_commit(&target).await?;
-        if let Some(owner) = current.as_ref().map(|commit| &commit.pipeline).filter(|&p| *p != options.pipeline) {
+        if let Some(owner) = current
+            .as_ref()
+            .map(|commit| &commit.pipeline)
+            .filter(|&p| *p != options.pipeline)
+        {
             return Err(PublishError::OtherPipeline {
                 url: target.url.to_string(),
                 owner: owner.clone(),
@@ -192,7 +204,10 @@ impl Publication {
     }
 
     fn gives_way(&self, rival: Rival) -> PublishError {
-        PublishError::Concurrent { run_id: self.options.run_id.clone(), rival }
+        PublishError::Concurrent {
+            run_id: self.options.run_id.clone(),
+            rival,
+        }
     }
 
     fn prepared(&self) -> MutexGuard<'_, BTreeMap<String, Option<TableManifest>>> {
@@ -219,14 +234,20 @@ impl Publication {
 
     /// Creates the commit after the one that the run began with.
     async fn create_commit(&self, manifest: &RunManifest) -> Result<Commit, PublishError> {
-        let shows = CommittedTable { run: self.options.run_id.clone() };
+        let shows = CommittedTable {
+            run: self.options.run_id.clone(),
+        };
         let commit = Commit {
             format: FORMAT,
             number: self.base + 1,
             run_id: self.options.run_id.clone(),
             pipeline: self.options.pipeline.clone(),
             committed_at: manifest.finished_at.clone(),
-            tables: manifest.tables.iter().map(|table| (table.name.clone(), shows.clone())).collect(),
+            tables: manifest
+                .tables
+                .iter()
+                .map(|table| (table.name.clone(), shows.clone()))
+                .collect(),
         };
         let path = self.target.commit(commit.number);
         self.maybe_committed.store(true, Ordering::SeqCst);
@@ -240,17 +261,26 @@ impl Publication {
     /// A create-if-absent that failed may have been done all the same: its answer was lost, or a retry of the store's
     /// client met the object of its own first attempt. What the store holds now tells.
     async fn settle(&self, commit: Commit, source: StoreError) -> Result<Commit, PublishError> {
-        let unknown = |source| PublishError::CommitUnknown { number: commit.number, source };
+        let unknown = |source| PublishError::CommitUnknown {
+            number: commit.number,
+            source,
+        };
         match read_commit(&self.target, commit.number).await {
             Ok(Some(there)) if there.run_id == commit.run_id => Ok(commit),
             Ok(Some(there)) => {
                 self.maybe_committed.store(false, Ordering::SeqCst);
-                Err(self.gives_way(Rival::Committed { run_id: there.run_id, number: there.number }))
+                Err(self.gives_way(Rival::Committed {
+                    run_id: there.run_id,
+                    number: there.number,
+                }))
             }
             // Refused for good; anything else may still be on its way.
             Ok(None) if is_refusal(&source) => {
                 self.maybe_committed.store(false, Ordering::SeqCst);
-                Err(PublishError::store("write", &self.target.commit(commit.number))(source))
+                Err(PublishError::store(
+                    "write",
+                    &self.target.commit(commit.number),
+                )(source))
             }
             Ok(None) | Err(_) => Err(unknown(source)),
         }
@@ -261,7 +291,11 @@ impl Publication {
         for table in tables {
             remove_folder(&self.target, &table, &self.options.run_id).await?;
         }
-        delete_if_there(&self.target, &self.target.run_manifest(&self.options.run_id)).await
+        delete_if_there(
+            &self.target,
+            &self.target.run_manifest(&self.options.run_id),
+        )
+        .await
     }
 
     /// Ends the heartbeat and takes the marker down.
@@ -273,11 +307,19 @@ impl Publication {
 
 #[async_trait]
 impl Sink for Publication {
-    async fn prepare(&self, table: &TableToWrite, rows: Rows) -> Result<TableManifest, PublishError> {
+    async fn prepare(
+        &self,
+        table: &TableToWrite,
+        rows: Rows,
+    ) -> Result<TableManifest, PublishError> {
         table.check()?;
         if self.prepared().insert(table.name.clone(), None).is_some() {
             let reason = "it was prepared before";
-            return Err(PublishError::InvalidName { what: "table", name: table.name.clone(), reason });
+            return Err(PublishError::InvalidName {
+                what: "table",
+                name: table.name.clone(),
+                reason,
+            });
         }
         let context = WriteContext {
             target: &self.target,
@@ -287,7 +329,8 @@ impl Sink for Publication {
             may_go_on: &|| self.may_go_on(),
         };
         let written = write_table(&context, table, rows).await?;
-        self.prepared().insert(table.name.clone(), Some(written.clone()));
+        self.prepared()
+            .insert(table.name.clone(), Some(written.clone()));
         Ok(written)
     }
 
@@ -300,9 +343,18 @@ impl Sink for Publication {
     }
 
     async fn commit(&self, facts: RunFacts) -> Result<Committed, PublishError> {
-        if let Some(name) = self.prepared().iter().find(|(_, table)| table.is_none()).map(|(name, _)| name.clone()) {
+        if let Some(name) = self
+            .prepared()
+            .iter()
+            .find(|(_, table)| table.is_none())
+            .map(|(name, _)| name.clone())
+        {
             let reason = "it was not prepared to its end";
-            return Err(PublishError::InvalidName { what: "table", name, reason });
+            return Err(PublishError::InvalidName {
+                what: "table",
+                name,
+                reason,
+            });
         }
         self.may_go_on()?;
         let overtaken = marker::overtaken(&self.target, self.base, &self.options.run_id).await?;
@@ -313,11 +365,18 @@ impl Sink for Publication {
         let path = self.target.run_manifest(&self.options.run_id);
         put_json(&self.target, &path, &manifest, PutMode::Overwrite).await?;
         let commit = self.create_commit(&manifest).await?;
-        let behind = |source| PublishError::StablePathsBehind { number: commit.number, source: Box::new(source) };
+        let behind = |source| PublishError::StablePathsBehind {
+            number: commit.number,
+            source: Box::new(source),
+        };
         let stable = refresh(&self.target).await.map_err(behind)?;
         // A marker that stays only makes the next run look at it twice.
         let _ = self.rest().await;
-        Ok(Committed { commit, manifest, stable })
+        Ok(Committed {
+            commit,
+            manifest,
+            stable,
+        })
     }
 
     async fn abandon(&self) -> Result<(), PublishError> {
@@ -335,7 +394,11 @@ impl Drop for Publication {
 }
 
 /// Beats until aborted; after a rival was seen there is nothing more to find out.
-async fn keep_beating(mut marker: Marker, heartbeat: Heartbeat, tell: watch::Sender<Option<Rival>>) {
+async fn keep_beating(
+    mut marker: Marker,
+    heartbeat: Heartbeat,
+    tell: watch::Sender<Option<Rival>>,
+) {
     loop {
         tokio::time::sleep(heartbeat.interval).await;
         // A beat that failed is made up for by the next; without any, the commit still decides.
@@ -346,7 +409,11 @@ async fn keep_beating(mut marker: Marker, heartbeat: Heartbeat, tell: watch::Sen
 }
 
 /// Removes what a run wrote of a table.
-pub(super) async fn remove_folder(target: &Target, table: &str, run_id: &str) -> Result<(), PublishError> {
+pub(super) async fn remove_folder(
+    target: &Target,
+    table: &str,
+    run_id: &str,
+) -> Result<(), PublishError> {
     let folder = target.run_folder(table, run_id);
     let objects: Vec<Path> = target
         .store

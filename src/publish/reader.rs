@@ -46,7 +46,9 @@ impl Published {
     /// # Errors
     /// [`PublishError::NothingPublished`], and those of [`current_commit`].
     pub async fn open(target: &Target) -> Result<Self, PublishError> {
-        let nothing = || PublishError::NothingPublished { url: target.url.to_string() };
+        let nothing = || PublishError::NothingPublished {
+            url: target.url.to_string(),
+        };
         let commit = current_commit(target).await?.ok_or_else(nothing)?;
         Self::at(target, commit).await
     }
@@ -74,13 +76,23 @@ impl Published {
                 .ok_or_else(|| corrupt(format!("it has no table {name}")))?;
             let table = PublishedTable {
                 run_id: committed.run.clone(),
-                files: manifest.files.iter().map(|file| target.absolute(&file.path)).collect(),
-                schema: Arc::new(schema_of(manifest).map_err(|unknown| corrupt(unknown.to_string()))?),
+                files: manifest
+                    .files
+                    .iter()
+                    .map(|file| target.absolute(&file.path))
+                    .collect(),
+                schema: Arc::new(
+                    schema_of(manifest).map_err(|unknown| corrupt(unknown.to_string()))?,
+                ),
                 manifest: manifest.clone(),
             };
             tables.insert(name.clone(), table);
         }
-        Ok(Self { commit, tables, runs })
+        Ok(Self {
+            commit,
+            tables,
+            runs,
+        })
     }
 }
 
@@ -91,5 +103,7 @@ pub(super) fn schema_of(table: &TableManifest) -> Result<Schema, UnknownType> {
         let field = Field::new(&column.name, arrow_type(sql_type), !column.required);
         Ok(field.with_metadata([("description".to_owned(), column.description.clone())].into()))
     });
-    Ok(Schema::new(fields.collect::<Result<Vec<_>, UnknownType>>()?))
+    Ok(Schema::new(
+        fields.collect::<Result<Vec<_>, UnknownType>>()?,
+    ))
 }

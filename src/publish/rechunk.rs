@@ -27,22 +27,33 @@ impl Rechunker {
 
     /// The next full chunk, if there is one.
     pub(super) fn next_full(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
-        if self.pending_rows < CHUNK_ROWS { Ok(None) } else { self.take(CHUNK_ROWS) }
+        if self.pending_rows < CHUNK_ROWS {
+            Ok(None)
+        } else {
+            self.take(CHUNK_ROWS)
+        }
     }
 
     /// What is left when no more batches come, after all full chunks were taken.
     pub(super) fn rest(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
-        if self.pending_rows == 0 { Ok(None) } else { self.take(self.pending_rows) }
+        if self.pending_rows == 0 {
+            Ok(None)
+        } else {
+            self.take(self.pending_rows)
+        }
     }
 
     fn take(&mut self, rows: usize) -> Result<Option<RecordBatch>, ArrowError> {
         let mut parts = Vec::new();
         let mut missing = rows;
         while missing > 0 {
-            let Some(batch) = self.pending.pop_front() else { break };
+            let Some(batch) = self.pending.pop_front() else {
+                break;
+            };
             let taken = batch.num_rows().min(missing);
             if taken < batch.num_rows() {
-                self.pending.push_front(batch.slice(taken, batch.num_rows() - taken));
+                self.pending
+                    .push_front(batch.slice(taken, batch.num_rows() - taken));
             }
             parts.push(batch.slice(0, taken));
             missing -= taken;
@@ -87,8 +98,10 @@ mod tests {
             chunks.extend(rechunker.rest().unwrap());
             let sizes: Vec<usize> = chunks.iter().map(RecordBatch::num_rows).collect();
             assert_eq!(sizes, [CHUNK_ROWS, CHUNK_ROWS, 5], "step {step}");
-            let values: Vec<i64> =
-                chunks.iter().flat_map(|c| c.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
+            let values: Vec<i64> = chunks
+                .iter()
+                .flat_map(|c| c.column(0).as_primitive::<Int64Type>().values().to_vec())
+                .collect();
             assert_eq!(values, (0..total).collect::<Vec<_>>(), "step {step}");
             assert_eq!(rechunker.rest().unwrap(), None);
         }

@@ -51,7 +51,9 @@ struct StableTable {
 pub async fn refresh(target: &Target) -> Result<Refreshed, PublishError> {
     let mut done = Refreshed::default();
     loop {
-        let Some(commit) = current_commit(target).await? else { return Ok(done) };
+        let Some(commit) = current_commit(target).await? else {
+            return Ok(done);
+        };
         if commit.number == done.commit {
             return Ok(done);
         }
@@ -60,19 +62,35 @@ pub async fn refresh(target: &Target) -> Result<Refreshed, PublishError> {
     }
 }
 
-async fn roll_to(target: &Target, commit: &Commit, done: &mut Refreshed) -> Result<(), PublishError> {
+async fn roll_to(
+    target: &Target,
+    commit: &Commit,
+    done: &mut Refreshed,
+) -> Result<(), PublishError> {
     let before = match read_json::<StableRecord>(target, &target.stable_record()).await {
         Ok(record) => record.unwrap_or_default(),
         Err(PublishError::Corrupt { .. }) => StableRecord::default(),
         Err(error) => return Err(error),
     };
-    let mut after =
-        StableRecord { format: FORMAT, commit: commit.number, tables: BTreeMap::new() };
+    let mut after = StableRecord {
+        format: FORMAT,
+        commit: commit.number,
+        tables: BTreeMap::new(),
+    };
     for (table, committed) in &commit.tables {
         let stable_path = target.stable_path(table);
-        let known = before.tables.get(table).filter(|known| known.run == committed.run);
+        let known = before
+            .tables
+            .get(table)
+            .filter(|known| known.run == committed.run);
         let mut found = head(target, table).await?;
-        if known.is_none() || known != found.as_ref().map(|meta| describe(&committed.run, meta)).as_ref() {
+        if known.is_none()
+            || known
+                != found
+                    .as_ref()
+                    .map(|meta| describe(&committed.run, meta))
+                    .as_ref()
+        {
             replace(target, table, &committed.run, found.as_ref()).await?;
             done.replaced.push(table.clone());
             found = head(target, table).await?;
@@ -83,7 +101,9 @@ async fn roll_to(target: &Target, commit: &Commit, done: &mut Refreshed) -> Resu
             expected: format!("a copy of run {}", committed.run),
             found: "absent".to_owned(),
         })?;
-        after.tables.insert(table.clone(), describe(&committed.run, &found));
+        after
+            .tables
+            .insert(table.clone(), describe(&committed.run, &found));
     }
     for table in dropped(target, &before, commit).await? {
         delete_if_there(target, &target.stable_path(&table)).await?;
@@ -105,7 +125,11 @@ async fn replace(
     // On local files a copy is a hard link, and renaming one link of a file onto another does nothing
     // but leave the temporary one behind. Same tag, size and time tell that it is the same file already.
     if let Some(found) = found.filter(|found| found.e_tag.is_some()) {
-        let source = target.store.head(&from).await.map_err(PublishError::store("read", &from))?;
+        let source = target
+            .store
+            .head(&from)
+            .await
+            .map_err(PublishError::store("read", &from))?;
         let same = |meta: &ObjectMeta| (meta.e_tag.clone(), meta.size, meta.last_modified);
         if same(&source) == same(found) {
             return Ok(());
@@ -124,7 +148,11 @@ async fn dropped(
     let mut once: BTreeSet<String> = before.tables.keys().cloned().collect();
     for number in before.commit + 1..commit.number {
         let passed = read_commit(target, number).await?;
-        once.extend(passed.into_iter().flat_map(|commit| commit.tables.into_keys()));
+        once.extend(
+            passed
+                .into_iter()
+                .flat_map(|commit| commit.tables.into_keys()),
+        );
     }
     once.retain(|table| !commit.tables.contains_key(table));
     Ok(once)
@@ -140,5 +168,9 @@ async fn head(target: &Target, table: &str) -> Result<Option<ObjectMeta>, Publis
 }
 
 fn describe(run: &str, meta: &ObjectMeta) -> StableTable {
-    StableTable { run: run.to_owned(), bytes: meta.size, e_tag: meta.e_tag.clone() }
+    StableTable {
+        run: run.to_owned(),
+        bytes: meta.size,
+        e_tag: meta.e_tag.clone(),
+    }
 }

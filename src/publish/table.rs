@@ -45,13 +45,21 @@ impl TableToWrite {
     /// [`PublishError::Unpublishable`] for the first column that BI tools can't read.
     pub fn from_schema(name: &str, schema: &Schema, key: &[&str]) -> Result<Self, PublishError> {
         let columns = schema.fields().iter().map(|field| {
-            let sql_type = published_type(field.name(), field.data_type())
-                .map_err(|source| PublishError::Unpublishable { table: name.to_owned(), source })?;
+            let sql_type = published_type(field.name(), field.data_type()).map_err(|source| {
+                PublishError::Unpublishable {
+                    table: name.to_owned(),
+                    source,
+                }
+            })?;
             Ok(ColumnToWrite {
                 name: field.name().clone(),
                 sql_type,
                 required: !field.is_nullable(),
-                description: field.metadata().get("description").cloned().unwrap_or_default(),
+                description: field
+                    .metadata()
+                    .get("description")
+                    .cloned()
+                    .unwrap_or_default(),
             })
         });
         Ok(Self {
@@ -80,18 +88,27 @@ impl TableToWrite {
     /// The positions of the key's columns.
     pub(super) fn key_positions(&self) -> Result<Vec<usize>, PublishError> {
         let position = |name: &String| {
-            self.columns.iter().position(|column| column.name == *name).ok_or_else(|| PublishError::InvalidName {
-                what: "key column",
-                name: format!("{}.{name}", self.name),
-                reason: "the table has no such column",
-            })
+            self.columns
+                .iter()
+                .position(|column| column.name == *name)
+                .ok_or_else(|| PublishError::InvalidName {
+                    what: "key column",
+                    name: format!("{}.{name}", self.name),
+                    reason: "the table has no such column",
+                })
         };
         self.key.iter().map(position).collect()
     }
 
     /// Refuses names that can't be part of a path, and tables without a key.
     pub(super) fn check(&self) -> Result<(), PublishError> {
-        let invalid = |reason| Err(PublishError::InvalidName { what: "table", name: self.name.clone(), reason });
+        let invalid = |reason| {
+            Err(PublishError::InvalidName {
+                what: "table",
+                name: self.name.clone(),
+                reason,
+            })
+        };
         if !is_plain_name(&self.name) {
             return invalid("use letters, digits, _ and -, beginning with a letter or digit");
         }

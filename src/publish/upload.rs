@@ -31,7 +31,13 @@ pub(super) struct Upload {
 
 impl Upload {
     pub(super) fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
-        Self { store, path, buffer: PutPayloadMut::new(), multipart: None, parts: JoinSet::new() }
+        Self {
+            store,
+            path,
+            buffer: PutPayloadMut::new(),
+            multipart: None,
+            parts: JoinSet::new(),
+        }
     }
 
     /// Adds bytes; waits while too many parts are on their way.
@@ -52,14 +58,19 @@ impl Upload {
         let rest = std::mem::take(&mut self.buffer).freeze();
         if self.multipart.is_none() {
             let put = self.store.put(&self.path, rest).await;
-            return put.map(drop).map_err(PublishError::store("write", &self.path));
+            return put
+                .map(drop)
+                .map_err(PublishError::store("write", &self.path));
         }
         if rest.content_length() > 0 {
             self.send(rest).await?;
         }
         self.wait_for(0).await?;
         if let Some(upload) = &mut self.multipart {
-            upload.complete().await.map_err(PublishError::store("write", &self.path))?;
+            upload
+                .complete()
+                .await
+                .map_err(PublishError::store("write", &self.path))?;
         }
         self.multipart = None;
         Ok(())
@@ -69,7 +80,10 @@ impl Upload {
     pub(super) async fn abort(mut self) -> Result<(), PublishError> {
         self.parts.shutdown().await;
         match self.multipart.take() {
-            Some(mut upload) => upload.abort().await.map_err(PublishError::store("abort writing", &self.path)),
+            Some(mut upload) => upload
+                .abort()
+                .await
+                .map_err(PublishError::store("abort writing", &self.path)),
             None => Ok(()),
         }
     }
@@ -90,8 +104,11 @@ impl Upload {
     /// Waits until at most `in_flight` parts are on their way.
     async fn wait_for(&mut self, in_flight: usize) -> Result<(), PublishError> {
         while self.parts.len() > in_flight {
-            let Some(joined) = self.parts.join_next().await else { break };
-            let sent = joined.unwrap_or_else(|source| Err(object_store::Error::JoinError { source }));
+            let Some(joined) = self.parts.join_next().await else {
+                break;
+            };
+            let sent =
+                joined.unwrap_or_else(|source| Err(object_store::Error::JoinError { source }));
             sent.map_err(PublishError::store("write", &self.path))?;
         }
         Ok(())
@@ -111,7 +128,11 @@ impl Drop for Upload {
 }
 
 /// Replaces `to` whole by a copy of `from`, within the store.
-pub(super) async fn copy_whole(target: &Target, from: &Path, to: &Path) -> Result<(), PublishError> {
+pub(super) async fn copy_whole(
+    target: &Target,
+    from: &Path,
+    to: &Path,
+) -> Result<(), PublishError> {
     let store = &target.store;
     let failed = || PublishError::store("copy", from);
     let is_s3 = matches!(target.url.scheme(), "s3" | "s3a");

@@ -36,21 +36,43 @@ pub(super) async fn read_back(target: &Target, table: &TableManifest) -> Result<
             if expected == found {
                 return Ok(());
             }
-            Err(PublishError::ReadBack { path: path.clone(), what, expected, found })
+            Err(PublishError::ReadBack {
+                path: path.clone(),
+                what,
+                expected,
+                found,
+            })
         };
-        let meta = target.store.head(&path).await.map_err(PublishError::store("read", &path))?;
+        let meta = target
+            .store
+            .head(&path)
+            .await
+            .map_err(PublishError::store("read", &path))?;
         differs("size", file.bytes.to_string(), meta.size.to_string())?;
-        let broken = |source| PublishError::Footer { path: path.clone(), source };
-        let footer = read_footer(target, &path, meta.size).await.map_err(broken)?;
+        let broken = |source| PublishError::Footer {
+            path: path.clone(),
+            source,
+        };
+        let footer = read_footer(target, &path, meta.size)
+            .await
+            .map_err(broken)?;
         let footer = footer.file_metadata();
-        differs("number of rows", file.rows.to_string(), footer.num_rows().to_string())?;
+        differs(
+            "number of rows",
+            file.rows.to_string(),
+            footer.num_rows().to_string(),
+        )?;
         let found = parquet_to_arrow_schema(footer.schema_descr(), None).map_err(broken)?;
         differs("schema", describe(&schema), describe(&found))?;
     }
     Ok(())
 }
 
-async fn read_footer(target: &Target, path: &Path, size: u64) -> Result<ParquetMetaData, ParquetError> {
+async fn read_footer(
+    target: &Target,
+    path: &Path,
+    size: u64,
+) -> Result<ParquetMetaData, ParquetError> {
     ParquetMetaDataReader::new()
         .with_prefetch_hint(Some(FOOTER_HINT))
         .load_and_finish(Ranges { target, path }, size)

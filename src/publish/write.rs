@@ -75,7 +75,11 @@ async fn send_rows(
 ) -> Result<Encoded, PublishError> {
     let mut gathering = Gathering::default();
     let mut encoding = Encoding::new(Encoder::new(table)?, Arc::clone(context.pool));
-    let mut progress = Progress { table: table.name.clone(), rows: 0, bytes: 0 };
+    let mut progress = Progress {
+        table: table.name.clone(),
+        rows: 0,
+        bytes: 0,
+    };
     let mut ended = false;
     while !ended {
         (context.may_go_on)()?;
@@ -150,7 +154,10 @@ impl Gathering {
                 match rows.next().await {
                     Some(Ok(batch)) => self.rechunker.push(batch),
                     Some(Err(source)) => {
-                        return Err(PublishError::Input { table: table.name.clone(), source });
+                        return Err(PublishError::Input {
+                            table: table.name.clone(),
+                            source,
+                        });
                     }
                     None => self.ended = true,
                 }
@@ -173,12 +180,20 @@ struct Encoding {
 
 impl Encoding {
     fn new(encoder: Encoder, pool: Arc<ThreadPool>) -> Self {
-        Self { pool, here: Some(encoder), away: None, rows_away: 0, rows_done: 0 }
+        Self {
+            pool,
+            here: Some(encoder),
+            away: None,
+            rows_away: 0,
+            rows_done: 0,
+        }
     }
 
     /// Sends a row group to the pool and returns at once.
     fn start_group(&mut self, group: Vec<RecordBatch>) {
-        let Some(mut encoder) = self.here.take() else { return };
+        let Some(mut encoder) = self.here.take() else {
+            return;
+        };
         self.rows_away = group.iter().map(|chunk| chunk.num_rows() as u64).sum();
         self.away = Some(on_pool(&self.pool, move || {
             let bytes = encoder.row_group(&group);
@@ -188,7 +203,9 @@ impl Encoding {
 
     /// Waits for the row group on the pool, if there is one.
     async fn finish_group(&mut self, table: &TableToWrite) -> Result<bytes::Bytes, PublishError> {
-        let Some(away) = self.away.take() else { return Ok(bytes::Bytes::new()) };
+        let Some(away) = self.away.take() else {
+            return Ok(bytes::Bytes::new());
+        };
         let (encoder, bytes) = away.await.map_err(|_| lost(table))?;
         self.here = Some(encoder);
         self.rows_done += self.rows_away;
@@ -197,12 +214,16 @@ impl Encoding {
 
     async fn finish(self, table: &TableToWrite) -> Result<(bytes::Bytes, Encoded), PublishError> {
         let encoder = self.here.ok_or_else(|| lost(table))?;
-        on_pool(&self.pool, move || encoder.finish()).await.map_err(|_| lost(table))?
+        on_pool(&self.pool, move || encoder.finish())
+            .await
+            .map_err(|_| lost(table))?
     }
 }
 
 fn lost(table: &TableToWrite) -> PublishError {
-    PublishError::EncoderLost { table: table.name.clone() }
+    PublishError::EncoderLost {
+        table: table.name.clone(),
+    }
 }
 
 /// Runs `work` on the pool. A panic there closes the channel instead of ending the process.
