@@ -204,6 +204,7 @@ impl Encoder {
             column.append_to_row_group(&mut group)?;
         }
         group.close()?;
+        self.writer.flush()?;
         self.row_groups += 1;
         Ok(())
     }

@@ -92,8 +92,8 @@ impl Target {
         )
     }
 
-    /// The inverse of [`Target::relative`].
-    pub(super) fn absolute(&self, relative: &str) -> Path {
+    /// The path within the store of a file as a manifest names it.
+    pub fn absolute(&self, relative: &str) -> Path {
         relative
             .split('/')
             .fold(self.prefix.clone(), |path, part| path.join(part))

@@ -100,7 +100,7 @@ impl Marker {
         expiry: Duration,
     ) -> Result<Self, PublishError> {
         let path = target.marker(&file.run_id);
-        put_json(target, &path, &file, PutMode::Overwrite).await?;
+        put_json(target, &path, &file, PutMode::Create).await?;
         let listed = list(target).await?;
         let now = listed
             .iter()

@@ -20,6 +20,7 @@ use super::manifest::{CheckResult, Commit, CommittedTable, FORMAT, RunManifest, 
 use super::marker::{self, Heartbeat, Marker, Rival};
 use super::stable::{Refreshed, refresh};
 use super::table::TableToWrite;
+use super::upload::PART_BYTES;
 use super::verify::read_back;
 use super::write::{ProgressFn, Rows, WriteContext, write_table};
 
@@ -112,6 +113,7 @@ pub struct Publication {
     options: BeginOptions,
     started_at: String,
     base: u64,
+    part_bytes: usize,
     prepared: Mutex<BTreeMap<String, Option<TableManifest>>>,
     /// Set from the moment on at which a commit may exist.
     maybe_committed: AtomicBool,
@@ -157,7 +159,15 @@ impl Publication {
         let started_at = rfc3339((options.clock)());
         let base = current.map_or(0, |commit| commit.number);
         let file = marker::first(&options.run_id, &options.pipeline, started_at.clone());
-        let marker = Marker::put_up(&target, file, base, options.heartbeat.expiry).await?;
+        let marker = match Marker::put_up(&target, file, base, options.heartbeat.expiry).await {
+            Err(PublishError::Store {
+                source: StoreError::AlreadyExists { .. },
+                ..
+            }) => {
+                return Err(invalid("a run of this id is at work, or was killed"));
+            }
+            marker => marker?,
+        };
         let (tell, rival) = watch::channel(None);
         let heartbeat = tokio::spawn(keep_beating(marker, options.heartbeat, tell)).abort_handle();
         Ok(Self {
@@ -165,11 +175,19 @@ impl Publication {
             options,
             started_at,
             base,
+            part_bytes: PART_BYTES,
             prepared: Mutex::default(),
             maybe_committed: AtomicBool::new(false),
             rival,
             heartbeat,
         })
+    }
+
+    /// Uploads in smaller parts, so that a test's tables need several.
+    #[cfg(test)]
+    pub(super) fn cut_parts_at(mut self, bytes: usize) -> Self {
+        self.part_bytes = bytes;
+        self
     }
 
     /// Where this publishes to.
@@ -325,6 +343,7 @@ impl Sink for Publication {
             target: &self.target,
             run_id: &self.options.run_id,
             pool: &self.options.pool,
+            part_bytes: self.part_bytes,
             progress: self.options.progress.as_ref(),
             may_go_on: &|| self.may_go_on(),
         };

@@ -41,6 +41,7 @@ pub(super) struct WriteContext<'a> {
     pub(super) target: &'a Target,
     pub(super) run_id: &'a str,
     pub(super) pool: &'a Arc<ThreadPool>,
+    pub(super) part_bytes: usize,
     pub(super) progress: Option<&'a ProgressFn>,
     /// Fails when the run should give way.
     pub(super) may_go_on: &'a (dyn Fn() -> Result<(), PublishError> + Sync),
@@ -53,7 +54,11 @@ pub(super) async fn write_table(
     rows: Rows,
 ) -> Result<TableManifest, PublishError> {
     let path = context.target.data_file(&table.name, context.run_id);
-    let mut upload = Upload::new(Arc::clone(&context.target.store), path.clone());
+    let mut upload = Upload::new(
+        Arc::clone(&context.target.store),
+        path.clone(),
+        context.part_bytes,
+    );
     match send_rows(context, table, rows, &mut upload).await {
         Ok(encoded) => {
             upload.finish().await?;
