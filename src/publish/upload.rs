@@ -1,4 +1,5 @@
-//! Streams bytes into one object: a single put while they are few, a multipart upload beyond, aborted on failure.
+//! Streams bytes into one object: a single put while they are few, a multipart upload beyond,
+//! aborted on failure.
 
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use tokio::task::JoinSet;
 use super::error::PublishError;
 use super::layout::Target;
 
-/// Bytes of a part. S3 takes 10,000 parts, so a table can have 80 GB; some stores want all parts but the last of one size.
+/// Bytes of a part. S3 takes 10,000 parts, so a table can have 80 GB; some stores want all parts
+/// but the last of one size.
 pub(super) const PART_BYTES: usize = 8 << 20;
 
 /// Parts on their way at once.
@@ -20,7 +22,8 @@ const PARTS_IN_FLIGHT: usize = 4;
 /// The largest object that S3 copies in one request.
 const S3_COPY_LIMIT: u64 = 5 << 30;
 
-/// An object being written. Invisible until [`Upload::finish`]; dropping it aborts it in the background if it can.
+/// An object being written. Invisible until [`Upload::finish`]; dropping it aborts it in the
+/// background if it can.
 pub(super) struct Upload {
     store: Arc<dyn ObjectStore>,
     path: Path,

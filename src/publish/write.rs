@@ -1,5 +1,5 @@
-//! Writes one table aside: stream → fixed chunks → encoder on the Rayon pool → upload. While a row group is encoded,
-//! the next one is gathered; nothing of the table is held longer than that.
+//! Writes one table aside: stream → fixed chunks → encoder on the Rayon pool → upload. While a row
+//! group is encoded, the next one is gathered; nothing of the table is held longer than that.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -47,7 +47,8 @@ pub(super) struct WriteContext<'a> {
     pub(super) may_go_on: &'a (dyn Fn() -> Result<(), PublishError> + Sync),
 }
 
-/// Writes `rows` as the only file of `table` for this run. On failure nothing is left but what a killed process could leave too.
+/// Writes `rows` as the only file of `table` for this run. On failure nothing is left but what a
+/// killed process could leave too.
 pub(super) async fn write_table(
     context: &WriteContext<'_>,
     table: &TableToWrite,

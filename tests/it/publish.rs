@@ -41,7 +41,8 @@ fn options(run_id: &str) -> BeginOptions {
                 .unwrap(),
         ),
         clock: Arc::new(|| "2011-12-10T00:00:00Z".parse().unwrap()),
-        // No beat comes by itself: with two runs at work in one test it would tell the later to give way.
+        // No beat comes by itself: with two runs at work in one test it would tell the later to
+        // give way.
         heartbeat: Heartbeat {
             interval: HOUR,
             expiry: HOUR,

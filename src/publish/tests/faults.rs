@@ -1,13 +1,13 @@
-//! A publication that fails or is killed at each of its writes: readers see the old tables or the new, whole, and the
-//! next run puts everything right.
+//! A publication that fails or is killed at each of its writes: readers see the old tables or the
+//! new, whole, and the next run puts everything right.
 
 use std::sync::Arc;
 
 use super::faulty::{Fault, Faulty};
 use super::*;
 
-/// Publishes version 1, then version 2 over a store that fails at its `nth` write, then version 3 over a healthy one.
-/// Returns whether the fault was met.
+/// Publishes version 1, then version 2 over a store that fails at its `nth` write, then version 3
+/// over a healthy one. Returns whether the fault was met.
 async fn survives(target: &Target, fault: Fault, nth: i64) -> bool {
     let place = format!("{fault:?} at write {nth}");
     let first = publish(target, "run-1", 1).await.unwrap();
@@ -84,8 +84,8 @@ async fn any_failing_write_in_memory_leaves_the_old_tables_or_the_new() {
         while survives(&in_memory(), fault, writes + 1).await {
             writes += 1;
         }
-        // Marker; two parts and a completion for customers and for totals with their beginnings; manifest; commit; two
-        // stable paths; their record; the marker's removal.
+        // Marker; two parts and a completion for customers and for totals with their beginnings;
+        // manifest; commit; two stable paths; their record; the marker's removal.
         assert!(writes >= 12, "only {writes} writes were seen to fail");
     }
 }

@@ -170,7 +170,8 @@ fn sha256(bytes: &[u8]) -> String {
     encode::hex(&sha2::Sha256::digest(bytes))
 }
 
-/// What a reader of the manifest sees: the run shown, after checking that each file is what its manifest says.
+/// What a reader of the manifest sees: the run shown, after checking that each file is what its
+/// manifest says.
 async fn shown_run(target: &Target) -> Option<String> {
     let published = match Published::open(target).await {
         Err(PublishError::NothingPublished { .. }) => return None,

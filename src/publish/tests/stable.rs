@@ -64,7 +64,8 @@ async fn the_next_run_rolls_stable_paths_forward_when_it_begins() {
     publish(&target, "run-1", 1).await.unwrap();
     let old = content(&target, &target.stable_path("customers")).await;
     let second = publish(&target, "run-2", 2).await.unwrap();
-    // As if the second run had been killed between its two stable paths, before it wrote the record.
+    // As if the second run had been killed between its two stable paths, before it wrote the
+    // record.
     target
         .store
         .put(&target.stable_path("customers"), old.into())

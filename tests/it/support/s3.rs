@@ -1,7 +1,9 @@
-//! An S3 server in this process: `s3s-fs` over a temporary folder, on a free port of the loopback interface.
+//! An S3 server in this process: `s3s-fs` over a temporary folder, on a free port of the loopback
+//! interface.
 //!
-//! It honours create-if-absent (`If-None-Match: *`), but checks before it writes instead of atomically: two requests at the very same
-//! instant could both succeed. Tests of concurrency over it must send the deciding requests one after the other.
+//! It honours create-if-absent (`If-None-Match: *`), but checks before it writes instead of
+//! atomically: two requests at the very same instant could both succeed. Tests of concurrency over
+//! it must send the deciding requests one after the other.
 
 use std::sync::Arc;
 
@@ -45,7 +47,8 @@ impl S3 {
             .enable_all()
             .build()
             .unwrap();
-        // Bound here, not on the runtime: waiting for that is not allowed within an asynchronous test.
+        // Bound here, not on the runtime: waiting for that is not allowed within an asynchronous
+        // test.
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
