@@ -1,1 +1,4 @@
+//! The integration tests: one binary, because each one links the engine.
 
+mod publish;
+mod support;
