@@ -1,0 +1,6 @@
+//! What a purchase is worth: models of spend given the purchases so far.
+
+pub mod gamma_gamma;
+mod spenders;
+
+pub use spenders::{Spender, SpenderDefect, Spenders, SpendersError};
