@@ -1,1 +1,3 @@
+//! Tests that link the whole of cvm: one binary, because each links DataFusion.
 
+mod pipelines;
