@@ -22,7 +22,7 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col};
-use datafusion::sql::TableReference;
+use datafusion::common::TableReference;
 use datafusion::sql::parser::Statement;
 use object_store::ObjectStore;
 
@@ -234,8 +234,7 @@ impl Session {
         let url = url::Url::from_directory_path(folder)
             .map_err(|()| DataFusionError::Internal(format!("{} is no URL", folder.display())))?;
         let options = ListingOptions::new(Arc::new(ParquetFormat::default()))
-            .with_file_extension(".parquet")
-            .with_collect_stat(true);
+            .with_file_extension(".parquet");
         let config = ListingTableConfig::new(ListingTableUrl::parse(url.as_str())?)
             .with_listing_options(options)
             .with_schema(schema);

@@ -1,6 +1,6 @@
 //! What reads what: the graph of a pipeline, from its SQL's own table references.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};

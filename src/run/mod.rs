@@ -8,7 +8,6 @@ pub mod error;
 pub mod events;
 mod execute;
 pub mod machine;
-pub mod observe;
 pub mod report;
 
 use std::path::PathBuf;

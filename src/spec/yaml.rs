@@ -389,7 +389,7 @@ impl<'a> NodeDecoder<'a> {
         } else {
             visitor.visit_str(text)
         };
-        result.map_err(|fault| fault.within(&self.path))
+        result.map_err(|fault: Fault| fault.within(&self.path))
     }
 }
 

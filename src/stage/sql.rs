@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use datafusion::datasource::ViewTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlanProperties, execute_stream_partitioned};
-use datafusion::sql::TableReference;
+use datafusion::common::TableReference;
 use datafusion::sql::parser::Statement;
 
 use super::spool::part_of;

@@ -1,0 +1,109 @@
+//! Numbers and days as the bytes of raw files.
+
+use std::io::Write as _;
+
+use chrono::{Datelike, NaiveDate};
+
+/// Days from 0001-01-01 (day 1 of the common era) to 1970-01-01.
+const EPOCH_FROM_CE: i32 = 719_163;
+
+/// Days since 1970-01-01.
+pub(super) fn day_number(day: NaiveDate) -> i32 {
+    day.num_days_from_ce() - EPOCH_FROM_CE
+}
+
+/// The calendar day; days of generated companies are always in range.
+pub(super) fn date(day_number: i32) -> NaiveDate {
+    NaiveDate::from_num_days_from_ce_opt(day_number + EPOCH_FROM_CE).unwrap_or_default()
+}
+
+/// Appends formatted text. Writing to a vector cannot fail.
+macro_rules! push {
+    ($out:expr, $($format:tt)*) => {
+        drop(std::io::Write::write_fmt(&mut *$out, format_args!($($format)*)))
+    };
+}
+pub(super) use push;
+
+/// Appends `2024-05-17`.
+pub(super) fn push_iso_date(out: &mut Vec<u8>, day: i32) {
+    let day = date(day);
+    push_digits(out, day.year() as u64, 4);
+    out.push(b'-');
+    push_digits(out, day.month().into(), 2);
+    out.push(b'-');
+    push_digits(out, day.day().into(), 2);
+}
+
+/// Appends `13:04:09`.
+pub(super) fn push_time(out: &mut Vec<u8>, second_of_day: u32) {
+    push_digits(out, (second_of_day / 3_600).into(), 2);
+    out.push(b':');
+    push_digits(out, (second_of_day / 60 % 60).into(), 2);
+    out.push(b':');
+    push_digits(out, (second_of_day % 60).into(), 2);
+}
+
+/// Appends minor units as major units with two decimals; `cents` is not negative.
+pub(super) fn push_cents(out: &mut Vec<u8>, cents: i64) {
+    drop(write!(out, "{}", cents / 100));
+    out.push(b'.');
+    push_digits(out, (cents % 100) as u64, 2);
+}
+
+/// Appends a number with leading zeros; digits above `width` are cut.
+pub(super) fn push_digits(out: &mut Vec<u8>, mut number: u64, width: usize) {
+    let start = out.len();
+    out.resize(start + width, b'0');
+    for place in (start..start + width).rev() {
+        out[place] = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+/// The customer's number as the systems write it: `C000000042`.
+pub(super) fn customer_id(out: &mut Vec<u8>, customer: u64) {
+    out.push(b'C');
+    push_digits(out, customer, 9);
+}
+
+/// Orders a customer can have at most, with all that is added to those of the process.
+const ORDERS_A_CUSTOMER: u64 = 4_096;
+
+/// The number of a customer's order as the shop writes it: eleven digits.
+pub(super) fn order_id(out: &mut Vec<u8>, customer: u64, order: u64) {
+    push_digits(out, customer * ORDERS_A_CUSTOMER + order, 11);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn days_count_from_1970() {
+        assert_eq!(
+            day_number(NaiveDate::from_ymd_opt(1970, 1, 1).expect("a day")),
+            0
+        );
+        assert_eq!(day_number(super::super::DEFAULT_AS_OF), 20_089);
+        assert_eq!(text(|out| push_iso_date(out, 20_088)), "2024-12-31");
+    }
+
+    #[test]
+    fn texts_have_leading_zeros() {
+        assert_eq!(
+            text(|out| push_time(out, 7 * 3_600 + 5 * 60 + 9)),
+            "07:05:09"
+        );
+        assert_eq!(text(|out| push_cents(out, 100_007)), "1000.07");
+        assert_eq!(text(|out| push_cents(out, 9)), "0.09");
+        assert_eq!(text(|out| customer_id(out, 42)), "C000000042");
+        assert_eq!(text(|out| order_id(out, 19_999_999, 4_095)), "81919999999");
+    }
+}
