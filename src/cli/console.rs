@@ -55,7 +55,8 @@ pub(super) fn render(problems: &[Problem]) -> String {
     let mut text = String::new();
     for problem in problems {
         text.push_str(&format!("{problem}\n"));
-        drop(handler.render_report(&mut text, problem));
+        // A string takes whatever is written to it.
+        let _ = handler.render_report(&mut text, problem);
         text.push('\n');
     }
     text

@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use datafusion::error::DataFusionError;
-
 use crate::demo::GenerateError;
 use crate::failure::FailureKind;
 use crate::publish::PublishError;
-use crate::run::RunError;
+use crate::run::{QueryError, RunError};
 use crate::spec::problem::Problem;
 use crate::spec::project::ProjectError;
 use crate::store::StoreError;
@@ -24,18 +22,12 @@ pub enum CliError {
     /// The run failed.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The published tables could not be read or cleaned up.
-    #[error("the published tables cannot be used")]
+    /// The published tables could not be cleaned up.
+    #[error("the published tables cannot be cleaned up")]
     Published(#[from] PublishError),
-    /// Nothing has been published yet.
-    #[error("nothing has been published to {url} yet: `cvm run` the pipeline first")]
-    NothingPublished {
-        /// Where it would be.
-        url: String,
-    },
-    /// The user's query is wrong.
-    #[error("the query cannot be answered")]
-    Query(#[source] DataFusionError),
+    /// The published tables could not be queried.
+    #[error(transparent)]
+    Query(#[from] QueryError),
     /// A store could not be opened.
     #[error("the store cannot be used")]
     Store(#[from] StoreError),
@@ -76,12 +68,11 @@ impl CliError {
         match self {
             Self::Problems(_)
             | Self::Project(_)
-            | Self::NothingPublished { .. }
-            | Self::Query(_)
             | Self::Occupied { .. }
             | Self::UnknownSchema { .. } => FailureKind::Configuration,
             Self::Run(error) => error.kind(),
-            Self::Published(error) => error.kind(),
+            Self::Published(error) | Self::Query(QueryError::Published(error)) => error.kind(),
+            Self::Query(_) => FailureKind::Configuration,
             Self::Store(error) => error.kind(),
             Self::Generate(GenerateError::Customers(_) | GenerateError::AsOf(_)) => {
                 FailureKind::Configuration

@@ -63,7 +63,7 @@ fn stop_on_signal() -> watch::Receiver<bool> {
     tokio::spawn(async move {
         wait_for_signal().await;
         // A run that has ended listens no more.
-        drop(stop.send(true));
+        let _ = stop.send(true);
         // Keeps the channel open: a closed one would read as an answer.
         std::future::pending::<()>().await;
     });

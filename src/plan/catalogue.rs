@@ -24,7 +24,6 @@ pub(super) struct SqlTable {
 /// A canonical entity's contract.
 #[derive(Debug, Clone)]
 pub(super) struct Entity {
-    pub(super) file: Arc<SourceText>,
     pub(super) contract: Arc<TableFile>,
 }
 
@@ -44,7 +43,7 @@ impl Catalogue {
             if let Some(name) = within.strip_prefix("entities/").and_then(|f| f.strip_suffix(".yml")) {
                 match read_contract(file, name) {
                     Ok(contract) => {
-                        let entity = Entity { file: Arc::clone(file), contract };
+                        let entity = Entity { contract };
                         catalogue.entities.insert(name.to_owned(), entity);
                     }
                     Err(found) => problems.extend(found),

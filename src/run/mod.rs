@@ -8,6 +8,7 @@ pub mod error;
 pub mod events;
 mod execute;
 pub mod machine;
+pub mod published;
 pub mod report;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 pub use error::RunError;
 pub use events::{Event, Events, Observer};
 pub use execute::{open_target, run};
+pub use published::{PublishedTables, QueryError};
 pub use report::{Reporter, RunReport};
 
 use crate::publish::Clock;

@@ -3,7 +3,7 @@
 use super::{PipelineFile, SourceFile, TableFile};
 
 /// A kind of file that has a schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct SchemaOf {
     /// The schema's name; its file is `schemas/<name>.json`.
     pub name: &'static str,
