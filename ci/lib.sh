@@ -34,8 +34,13 @@ make_work() {
     trap 'rm -rf "$WORK"' EXIT
 }
 
-# Builds the release binary and sets CVM to it. Checks after the first find it built.
+# Builds the release binary and sets CVM to it, or takes the one that CVM_BINARY names. Checks after the first find it built.
 build_cvm() {
+    if [ -n "${CVM_BINARY:-}" ]; then
+        CVM=$CVM_BINARY
+        say "with $CVM"
+        return
+    fi
     run cargo build --release --locked --bin cvm
     # shellcheck disable=SC2034  # for the checks
     CVM=$CARGO_TARGET_DIR/release/cvm

@@ -104,10 +104,9 @@ def cdnow(figures: Figures, target: Path):
     check("repeaters", 946, one(db, "select count(*) from customer_values where frequency > 0"))
     bg_nbd, gamma_gamma = fit(db, "bg_nbd"), fit(db, "gamma_gamma")
     check("BG/NBD r", 0.2425945, bg_nbd["r"], 5e-8)
-    check("BG/NBD α, weeks", 4.4136019, bg_nbd["alpha"] / 7, 5e-8)
+    check("BG/NBD α, weeks", 4.4136019, bg_nbd["alpha"], 5e-8)
     check("BG/NBD a", 0.7929199, bg_nbd["a"], 5e-8)
     check("BG/NBD b", 2.4258881, bg_nbd["b"], 5e-8)
-    # A density of times in days is that in weeks over 7 for each repeat.
     check("BG/NBD log-likelihood, weeks", -9582.429, bg_nbd["log_likelihood"], 1e-3)
     check("Gamma-Gamma p", 6.25, round(gamma_gamma["p"], 2))
     check("Gamma-Gamma q", 3.74, round(gamma_gamma["q"], 2))
@@ -117,7 +116,7 @@ def cdnow(figures: Figures, target: Path):
 
 def fit(db: duckdb.DuckDBPyConnection, model: str) -> dict[str, float]:
     """Parameters and log-likelihood of a model."""
-    rows = db.execute("select parameter, value, log_likelihood from model_fits where model = ?", [model]).fetchall()
+    rows = db.execute("select parameter, estimate, log_likelihood from model_fits where model = ?", [model]).fetchall()
     return {name: value for name, value, _ in rows} | {"log_likelihood": rows[0][2]}
 
 

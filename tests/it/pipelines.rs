@@ -1,8 +1,9 @@
-//! Whole projects as text: those under `tests/pipelines/ok` validate, each under `err` gives the errors it states.
+//! Whole projects as text: those under `tests/pipelines/ok` compile, each under `err` gives exactly the errors it states.
 //!
-//! A case is one file. It starts with comment lines; in `err`, each `# error: PATH[:LINE]: TEXT … TEXT` is an
-//! error that `cvm validate` must report: the place and every TEXT must be in what it prints. Then come the
-//! files in which the case differs from `ok/base.txt`, each under a line `--- PATH`:
+//! A case is one file. It starts with comment lines. In `err` each `# error: PLACE: MESSAGE`, with the `# help: …` below it,
+//! is an error that planning must give, and there may be no other; `CVM_COMPLETE=1 cargo test projects_under_err` writes
+//! what planning gives into the files, to be read before it is committed. Then come the files in which the
+//! case differs from `ok/base.txt`, each under a line `--- PATH`:
 //!
 //! ```text
 //! --- pipelines/shop.yml                  the whole file …
@@ -19,82 +20,60 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assert_cmd::Command;
+use cvm::plan::compile;
+use cvm::score::Registry;
+use cvm::spec::Project;
 
 type Files = BTreeMap<String, String>;
 
 #[test]
-fn projects_under_ok_validate() {
-    let failures = run_cases("ok", |_, output| (output.code != Some(0)).then(|| output.text.clone()));
-    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+fn projects_under_ok_compile() {
+    for (path, case) in cases("ok") {
+        assert_eq!(errors_of(&apply(&base(), &case)), "", "{}", path.display());
+    }
 }
 
 #[test]
 fn projects_under_err_give_the_errors_they_state() {
-    let failures = run_cases("err", |case, output| {
-        let expected: Vec<&str> = case.lines().filter_map(|line| line.strip_prefix("# error: ")).collect();
-        let missing: Vec<&str> = expected.iter().flat_map(|error| missing_parts(error, &output.text)).collect();
-        let fine = output.code == Some(2) && !expected.is_empty() && missing.is_empty();
-        (!fine).then(|| format!("exit {:?}, missing: {missing:#?}, printed:\n{}", output.code, output.raw))
-    });
-    assert!(failures.is_empty(), "{} cases differ\n\n{}", failures.len(), failures.join("\n\n"));
-}
-
-struct Output {
-    code: Option<i32>,
-    raw: String,
-    /// What was printed, with frames and line breaks of the terminal taken out.
-    text: String,
-}
-
-/// Runs `cvm validate` on every case of a folder; `judge` says what is wrong, if anything.
-fn run_cases(folder: &str, judge: impl Fn(&str, &Output) -> Option<String>) -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pipelines");
-    let base = apply(&Files::new(), &fs::read_to_string(root.join("ok/base.txt")).expect("the base project"));
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(root.join(folder)).expect("the folder of cases").map(|entry| entry.expect("an entry").path()).collect();
-    paths.sort();
-    let mut failures = Vec::new();
-    for path in paths {
-        let case = fs::read_to_string(&path).expect("a case");
-        let output = validate(&apply(&base, &case));
-        if let Some(difference) = judge(&case, &output) {
-            failures.push(format!("=== {}: {difference}", path.display()));
+    let complete = std::env::var_os("CVM_COMPLETE").is_some();
+    let mut differing = Vec::new();
+    for (path, case) in cases("err") {
+        let (stated, files) = case.split_at(case.find("--- ").unwrap_or(case.len()));
+        let given = errors_of(&apply(&base(), files));
+        if complete && stated != given {
+            fs::write(&path, format!("{given}{files}")).expect("the case is written");
+        } else if stated != given || given.is_empty() {
+            differing.push(format!("{}\nstates\n{stated}but gives\n{given}", path.display()));
         }
     }
-    failures
+    assert!(differing.is_empty(), "{} cases differ\n\n{}", differing.len(), differing.join("\n"));
 }
 
-fn validate(files: &Files) -> Output {
-    let project = tempfile::tempdir().expect("a folder");
-    for (path, text) in files {
-        let path = project.path().join(path);
-        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-        fs::write(path, text).expect("a file");
-    }
-    let output = Command::cargo_bin("cvm")
-        .expect("the binary")
-        .current_dir(project.path())
-        .args(["validate", "pipelines/shop.yml"])
-        .env_remove("CVM_TEST_UNSET_VARIABLE")
-        .output()
-        .expect("a run of the binary");
-    let raw = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let unframed = raw.replace(['│', '×', '╭', '╰', '├', '─', '▶', '·'], " ");
-    let text = unframed.split_whitespace().collect::<Vec<_>>().join(" ");
-    Output { code: output.status.code(), raw, text }
+/// The errors of a project, in the form in which a case states them.
+fn errors_of(files: &Files) -> String {
+    let project = Project::from_files(PathBuf::new(), files.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let registry = Registry::standard();
+    let planned = runtime.block_on(compile(&project, "pipelines/shop.yml", &registry, &|_| None));
+    let errors = planned.err().unwrap_or_default();
+    errors.iter().map(|error| format!("# error: {error}\n# help: {}\n", error.help)).collect()
 }
 
-/// The parts of `PATH[:LINE]: TEXT … TEXT` that were not printed.
-fn missing_parts<'a>(error: &'a str, printed: &str) -> Vec<&'a str> {
-    let (place, texts) = error.split_once(": ").expect("an error reads PATH[:LINE]: TEXT");
-    let mut missing: Vec<&str> = texts.split(" … ").filter(|text| !printed.contains(text)).collect();
-    let is_line = place.rsplit_once(':').is_some_and(|(_, line)| line.parse::<u32>().is_ok());
-    let printed_place = if is_line { printed.contains(&format!("{place}:")) } else { printed.contains(place) };
-    if !printed_place {
-        missing.push(place);
-    }
-    missing
+/// The files of a folder of cases, sorted by name.
+fn cases(folder: &str) -> Vec<(PathBuf, String)> {
+    let folder = root().join(folder);
+    let entries = fs::read_dir(folder).expect("the folder of cases");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).expect("a case"))).collect()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pipelines")
+}
+
+fn base() -> Files {
+    apply(&Files::new(), &fs::read_to_string(root().join("ok/base.txt")).expect("the base project"))
 }
 
 /// The base with the sections of a case laid over it.
