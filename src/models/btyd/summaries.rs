@@ -115,26 +115,7 @@ impl Summaries {
         t: &[f64],
         customers: Option<&[u64]>,
     ) -> Result<Self, SummariesError> {
-        check_lengths(x, t_x, t, customers)?;
-        let parse = |row: usize| {
-            let summary = Summary::new(x[row], t_x[row], t[row])
-                .map_err(|defect| SummariesError::Row { row, defect })?;
-            match customers.map_or(1, |c| c[row]) {
-                0 => Err(SummariesError::NoCustomersInRow { row }),
-                count => Ok((summary, count)),
-            }
-        };
-        // The first bad row must be the one named, so that an error is as reproducible as a result.
-        if let Some(error) = (0..x.len())
-            .into_par_iter()
-            .find_map_first(|row| parse(row).err())
-        {
-            return Err(error);
-        }
-        let mut rows: Vec<(Summary, u64)> = (0..x.len())
-            .into_par_iter()
-            .filter_map(|row| parse(row).ok())
-            .collect();
+        let mut rows = parse(x, t_x, t, customers)?;
         rows.par_sort_unstable_by(|(a, _), (b, _)| {
             a.frequency()
                 .cmp(&b.frequency())
@@ -218,23 +199,42 @@ impl Summaries {
     }
 }
 
-pub(crate) fn check_lengths(
+/// The rows as histories with their numbers of customers. The first bad row is the one named, so that an error is as
+/// reproducible as a result.
+pub(super) fn parse(
     x: &[u64],
     recency_age: &[f64],
     customer_age: &[f64],
     customers: Option<&[u64]>,
-) -> Result<(), SummariesError> {
+) -> Result<Vec<(Summary, u64)>, SummariesError> {
     let columns = [
         ("recency_age", recency_age.len()),
         ("customer_age", customer_age.len()),
         ("customers", customers.map_or(x.len(), <[u64]>::len)),
     ];
-    match columns.into_iter().find(|(_, rows)| *rows != x.len()) {
-        Some((column, rows)) => Err(SummariesError::Lengths {
+    if let Some((column, rows)) = columns.into_iter().find(|(_, rows)| *rows != x.len()) {
+        return Err(SummariesError::Lengths {
             column,
             rows,
             expected: x.len(),
-        }),
-        None => Ok(()),
+        });
     }
+    let parse = |row: usize| {
+        let summary = Summary::new(x[row], recency_age[row], customer_age[row])
+            .map_err(|defect| SummariesError::Row { row, defect })?;
+        match customers.map_or(1, |c| c[row]) {
+            0 => Err(SummariesError::NoCustomersInRow { row }),
+            count => Ok((summary, count)),
+        }
+    };
+    if let Some(error) = (0..x.len())
+        .into_par_iter()
+        .find_map_first(|row| parse(row).err())
+    {
+        return Err(error);
+    }
+    Ok((0..x.len())
+        .into_par_iter()
+        .filter_map(|row| parse(row).ok())
+        .collect())
 }
