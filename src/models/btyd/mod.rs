@@ -8,12 +8,15 @@
 
 pub mod bg_nbd;
 mod horizon;
+mod ranking;
 mod summaries;
 mod summary;
 
 use rayon::prelude::*;
 
 pub use horizon::{Horizon, HorizonError};
+use ranking::Ranking;
+pub(crate) use summaries::Histories;
 pub use summaries::{Summaries, SummariesError};
 pub(crate) use summary::exact;
 pub use summary::{Summary, SummaryDefect};
@@ -79,24 +82,45 @@ pub trait PurchaseModel: Send + Sync {
     ) -> Result<Vec<Prediction>, SummariesError> {
         let customers = summaries::parse(frequency, recency_age, customer_age, None)?;
         // In whole days there are few distinct pairs, and what depends on them alone is by far the dearest part.
-        let pair = |customer: &Summary| (customer.frequency(), customer.customer_age().to_bits());
-        let mut pairs: Vec<(u64, u64)> = customers
+        let frequencies = Ranking::new(&customers, |(customer, _)| customer.frequency())?;
+        let ages = Ranking::new(&customers, |(customer, _)| {
+            customer.customer_age().to_bits()
+        })?;
+        let pair = |customer: &Summary| {
+            frequencies.rank(customer.frequency()) << 32
+                | ages.rank(customer.customer_age().to_bits())
+        };
+        let wanted: Vec<u64> = customers
             .par_iter()
             .map(|(customer, _)| pair(customer))
             .collect();
-        pairs.par_sort_unstable();
-        pairs.dedup();
+        let pairs = Ranking::new(&wanted, |pair| *pair)?;
+        let value =
+            |ranking: &Ranking, rank: u64| ranking.values.get(rank as usize).copied().unwrap_or(0);
         let ahead: Vec<IfAlive> = pairs
+            .values
             .par_iter()
             .with_min_len(16)
-            .map(|(frequency, age)| self.if_alive(horizon, *frequency, f64::from_bits(*age)))
+            .map(|pair| {
+                let (frequency, age) = (
+                    value(&frequencies, pair >> 32),
+                    value(&ages, pair & 0xffff_ffff),
+                );
+                self.if_alive(horizon, frequency, f64::from_bits(age))
+            })
             .collect();
-        let row = |(customer, _): &(Summary, u64)| {
-            let wanted = pair(customer);
-            let position = pairs.partition_point(|pair| *pair < wanted);
-            predict_with(self.probability_alive(customer), ahead[position])
+        let row = |((customer, _), pair): (&(Summary, u64), &u64)| {
+            predict_with(
+                self.probability_alive(customer),
+                ahead[pairs.rank(*pair) as usize],
+            )
         };
-        Ok(customers.par_iter().with_min_len(256).map(row).collect())
+        Ok(customers
+            .par_iter()
+            .zip(&wanted)
+            .with_min_len(256)
+            .map(row)
+            .collect())
     }
 }
 
