@@ -58,7 +58,10 @@ pub(crate) fn raw_text(bytes: &[u8]) -> String {
     }
     // A character cut in half is no fault of the data: go back to where one starts.
     let starts = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0xC0 != 0x80);
-    let cut = (RAW_TEXT_BYTES - 3..=RAW_TEXT_BYTES).rev().find(starts).unwrap_or(RAW_TEXT_BYTES);
+    let cut = (RAW_TEXT_BYTES - 3..=RAW_TEXT_BYTES)
+        .rev()
+        .find(starts)
+        .unwrap_or(RAW_TEXT_BYTES);
     let mut text = String::from_utf8_lossy(bytes.get(..cut).unwrap_or(bytes)).into_owned();
     text.push_str(CUT_MARK);
     text
