@@ -63,8 +63,8 @@ impl Default for SearchLimits {
 pub enum StopReason {
     /// The gradient vanishes to rounding and the log-likelihood curves down in every direction: a strict local maximum.
     Converged,
-    /// The likelihood still rises where a parameter is 10⁶ times its natural scale or a millionth of it:
-    /// the data do not hold the heterogeneity that the model looks for.
+    /// The likelihood still rises where a parameter comes near 10⁶ times its natural scale or a millionth of it: the
+    /// data do not hold the heterogeneity that the model looks for.
     AtBound,
     /// The gradient vanishes but some direction is flat: the data do not identify every parameter.
     Flat,
@@ -229,8 +229,13 @@ struct Search<const N: usize> {
     iterations: u32,
     evaluations: u32,
     reason: StopReason,
+    /// Steps in a row that gained next to nothing.
+    idle: u32,
 }
 
+/// Newton's method gains next to nothing in its last two steps or so; a search that goes on like that follows a ridge
+/// or the rounding of the sum.
+const MAX_IDLE: u32 = 8;
 /// Information about the logarithm of a parameter below this (a standard error of e^100) is none.
 const LEAST_INFORMATION: f64 = 1e-4;
 
@@ -269,23 +274,38 @@ impl<const N: usize> Search<N> {
         if !evaluation.is_finite() {
             return None;
         }
-        let reason = StopReason::MaxIterations;
         let mut search = Self {
             position,
             evaluation,
             iterations: 0,
             evaluations: 1,
-            reason,
+            reason: StopReason::MaxIterations,
+            idle: 0,
         };
         let mut radius = 1.0;
         while search.iterations < limits.max_iterations {
             search.iterations += 1;
             if let Some(reason) = search.advance(objective, &inside, &mut radius) {
-                search.reason = reason;
+                search.reason = search.explain(reason, scale, reach);
                 break;
             }
         }
         Some(search)
+    }
+
+    /// A search that ends without a maximum within two powers of ten of the box has been stopped by it.
+    fn explain(&self, reason: StopReason, scale: &[f64; N], reach: f64) -> StopReason {
+        let near = reach - 100.0_f64.ln();
+        let bound = self
+            .position
+            .iter()
+            .zip(scale)
+            .any(|(y, s)| (y - s.ln()).abs() >= near);
+        if bound && reason != StopReason::Converged {
+            StopReason::AtBound
+        } else {
+            reason
+        }
     }
 
     /// One step, or the reason why there is none to take.
@@ -308,7 +328,8 @@ impl<const N: usize> Search<N> {
         let wanted = local.step(*radius);
         let target: [f64; N] = std::array::from_fn(|i| inside(i, self.position[i] + wanted[i]));
         let step = DVector::from_fn(N, |i, _| target[i] - self.position[i]);
-        if step != wanted && step.norm() <= 1e-3 * wanted.norm().min(1.0) {
+        let outward = |i: usize| step[i] == 0.0 && wanted[i] != 0.0;
+        if (0..N).any(outward) {
             return Some(StopReason::AtBound);
         }
         let predicted = local.predicted_gain(&step);
@@ -327,15 +348,15 @@ impl<const N: usize> Search<N> {
         } else if ratio < 0.25 || ratio.is_nan() {
             *radius = 0.25 * step.norm().min(*radius);
         }
+        self.idle = if gain > 1e-9 * (1.0 + self.evaluation.value.abs()) {
+            0
+        } else {
+            self.idle + 1
+        };
         if trial.is_finite() && (gain > 0.0 || gain.abs() <= rounding) && ratio > 0.0 {
             self.position = target;
             self.evaluation = trial;
-            return None;
         }
-        (*radius < 1e-9).then_some(if step == wanted {
-            StopReason::Stalled
-        } else {
-            StopReason::AtBound
-        })
+        (self.idle >= MAX_IDLE).then_some(StopReason::Stalled)
     }
 }

@@ -42,7 +42,7 @@ pub fn ln_beta(a: f64, b: f64) -> f64 {
 
 /// Above this the power series needs thousands of terms, and the Euler integral is cheaper.
 const SERIES_MAX_Z: f64 = 0.99;
-/// Reached only where no Euler integral exists (c ≤ a and c ≤ b) and z is within about 1e-5 of 1.
+/// Reached only where Euler's integral does not serve (c ≤ a or c ≤ b) and z is within about 1e-5 of 1.
 const SERIES_MAX_TERMS: u32 = 4_000_000;
 
 /// Gauss's hypergeometric function ₂F₁(a, b; c; z) for a, b, c > 0 and z < 1; NaN elsewhere.
@@ -70,14 +70,12 @@ pub fn hyp2f1(a: f64, b: f64, c: f64, z: f64) -> f64 {
 }
 
 fn on_unit_interval(a: f64, b: f64, c: f64, z: f64) -> f64 {
-    if z > SERIES_MAX_Z {
+    let (low, high) = (a.min(b), a.max(b));
+    if z > SERIES_MAX_Z && low > 0.0 && c > high {
         // 1 − z p from q = 1 − p, which is exact where p rounds to 1.
-        let power = |exponent: f64| move |_: f64, q: f64| ((1.0 - z) + z * q).powf(-exponent);
-        if b > 0.0 && c > b {
-            return beta_expectation(b, c - b, power(a));
-        }
-        if a > 0.0 && c > a {
-            return beta_expectation(a, c - a, power(b));
+        let integral = beta_expectation(high, c - high, |_, q| ((1.0 - z) + z * q).powf(-low));
+        if integral.is_finite() {
+            return integral;
         }
     }
     series(a, b, c, z)

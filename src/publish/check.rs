@@ -1,5 +1,5 @@
-//! What is checked on every row while it is written: the key strictly increases (so it is unique, and rows are sorted by
-//! it), and required columns have no nulls.
+//! What is checked on every row while it is written: the key strictly increases (so it is unique,
+//! and rows are sorted by it), and required columns have no nulls.
 
 use arrow::array::{Array, RecordBatch};
 use arrow::row::{OwnedRow, RowConverter, SortField};

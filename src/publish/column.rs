@@ -31,13 +31,15 @@ pub fn arrow_type(sql: SqlType) -> DataType {
     }
 }
 
-/// The type as which a column of the engine is published. Only widenings that lose nothing are made by themselves:
-/// any text to varchar, smaller signed integers to bigint, smaller floats to double, timestamps of seconds to microseconds to
-/// microseconds in UTC (one without a zone is taken as UTC, as everywhere in cvm), decimals of any width with a precision up to 18.
+/// The type as which a column of the engine is published. Only widenings that lose nothing are made
+/// by themselves: any text to varchar, smaller signed integers to bigint, smaller floats to double,
+/// timestamps of seconds to microseconds to microseconds in UTC (one without a zone is taken as
+/// UTC, as everywhere in cvm), decimals of any width with a precision up to 18.
 ///
 /// # Errors
-/// [`Unpublishable`], naming the column and what to write in the SQL, for every other type: unsigned, nested,
-/// dictionary, nanosecond, binary, time of day, interval, wider decimals and the type of a bare null.
+/// [`Unpublishable`], naming the column and what to write in the SQL, for every other type:
+/// unsigned, nested, dictionary, nanosecond, binary, time of day, interval, wider decimals and the
+/// type of a bare null.
 pub fn published_type(column: &str, engine: &DataType) -> Result<SqlType, Unpublishable> {
     let remedy = match engine {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => return Ok(SqlType::Varchar),

@@ -1,15 +1,18 @@
 //! Parquet bytes that depend on the rows and on nothing else.
 //!
-//! Rows are cut into chunks of 8,192 and row groups of [`ROW_GROUP_ROWS`] by count alone; each column of a row group
-//! is encoded on its own, so columns are encoded in parallel and joined in order. No time, run id,
-//! path or thread count enters the file. Bytes may differ between versions of cvm, because the
-//! encoder of the `parquet` crate may: the file's `created_by` names its version.
+//! Rows are cut into chunks of 8,192 and row groups of [`ROW_GROUP_ROWS`] by count alone; each
+//! column of a row group is encoded on its own, so columns are encoded in parallel and joined in
+//! order. No time, run id, path or thread count enters the file. Bytes may differ between versions
+//! of cvm, because the encoder of the `parquet` crate may: the file's `created_by` names its
+//! version.
 //!
-//! - Compression is Snappy: every reader has it (some BI tools know only Snappy and gzip), and decoding is cheap.
-//! - Statistics and page indexes are on, the sort order by the key is declared: readers skip what they need not read.
-//! - Column and table descriptions are file metadata (`cvm.table`, `cvm.description`, `cvm.grain`, `cvm.key`, `cvm.columns`). `ARROW:schema`
-//!   is left out: every published type is fully told by Parquet's own schema, and the copy would only be
-//!   a second truth.
+//! - Compression is Snappy: every reader has it (some BI tools know only Snappy and gzip), and
+//!   decoding is cheap.
+//! - Statistics and page indexes are on, the sort order by the key is declared: readers skip what
+//!   they need not read.
+//! - Column and table descriptions are file metadata (`cvm.table`, `cvm.description`, `cvm.grain`,
+//!   `cvm.key`, `cvm.columns`). `ARROW:schema` is left out: every published type is fully told by
+//!   Parquet's own schema, and the copy would only be a second truth.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,8 +41,8 @@ use super::table::TableToWrite;
 /// Chunks of a row group.
 pub(super) const ROW_GROUP_CHUNKS: usize = 32;
 
-/// Rows of a row group: enough for readers to work in parallel on a table of a million rows, few enough that
-/// two groups of a wide table stay well below a gigabyte while they are encoded.
+/// Rows of a row group: enough for readers to work in parallel on a table of a million rows, few
+/// enough that two groups of a wide table stay well below a gigabyte while they are encoded.
 pub const ROW_GROUP_ROWS: usize = ROW_GROUP_CHUNKS * CHUNK_ROWS;
 
 /// What is known of a file when its last byte was made.
@@ -102,7 +105,8 @@ impl Encoder {
 
     /// Checks and encodes one row group, and hands out the bytes it added to the file.
     ///
-    /// Chunks must have [`CHUNK_ROWS`] rows and be [`ROW_GROUP_CHUNKS`], except at the end of the table.
+    /// Chunks must have [`CHUNK_ROWS`] rows and be [`ROW_GROUP_CHUNKS`], except at the end of the
+    /// table.
     pub(super) fn row_group(&mut self, chunks: &[RecordBatch]) -> Result<Bytes, PublishError> {
         let chunks: Vec<RecordBatch> = chunks
             .par_iter()
@@ -204,6 +208,7 @@ impl Encoder {
             column.append_to_row_group(&mut group)?;
         }
         group.close()?;
+        self.writer.flush()?;
         self.row_groups += 1;
         Ok(())
     }

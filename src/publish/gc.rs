@@ -19,13 +19,14 @@ const COMMITS_AT_ONCE: usize = 16;
 /// What [`gc`] may remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GcOptions {
-    /// How many of the last commits stay readable; 0 counts as 1, what is shown now always stays. With 1, a reader that opened
-    /// the version before the last commit may lose its files: keep at least 2 where long queries run.
+    /// How many of the last commits stay readable; 0 counts as 1, what is shown now always stays.
+    /// With 1, a reader that opened the version before the last commit may lose its files: keep at
+    /// least 2 where long queries run.
     pub retain: usize,
     /// The present time.
     pub now: DateTime<Utc>,
-    /// How long files of a run that never committed, and whose marker doesn't beat, are left alone. Far longer than
-    /// clocks can differ.
+    /// How long files of a run that never committed, and whose marker doesn't beat, are left alone.
+    /// Far longer than clocks can differ.
     pub grace: Duration,
     /// Only report.
     pub dry_run: bool,
@@ -48,7 +49,8 @@ impl GcOptions {
 pub struct RemovedRun {
     /// The run.
     pub run_id: String,
-    /// Whether it was once published. Its manifest stays as history; that of a run that never was goes too.
+    /// Whether it was once published. Its manifest stays as history; that of a run that never was
+    /// goes too.
     pub was_published: bool,
     /// Number of objects.
     pub files: u64,
@@ -73,11 +75,13 @@ struct Found {
     control: Vec<ObjectMeta>,
 }
 
-/// Removes the data files of runs that none of the last `retain` commits shows, and all files of runs that never
-/// committed and show no sign of life. The history of commits and the manifests of runs that were once published stay.
+/// Removes the data files of runs that none of the last `retain` commits shows, and all files of
+/// runs that never committed and show no sign of life. The history of commits and the manifests of
+/// runs that were once published stay.
 ///
-/// Safe beside running publications and readers of retained versions. An interrupted clean-up is taken up by the next.
-/// On S3 parts of uploads that were never completed are not seen here: let a rule of the bucket abort them.
+/// Safe beside running publications and readers of retained versions. An interrupted clean-up is
+/// taken up by the next. On S3 parts of uploads that were never completed are not seen here: let a
+/// rule of the bucket abort them.
 ///
 /// # Errors
 /// [`PublishError::Store`], and those of reading commits.
@@ -138,7 +142,8 @@ impl Found {
         Ok(())
     }
 
-    /// Whether a local folder of the run changed lately: a local store doesn't list files that are being written.
+    /// Whether a local folder of the run changed lately: a local store doesn't list files that are
+    /// being written.
     fn is_young_locally(&self, target: &Target, run_id: &str, options: &GcOptions) -> bool {
         let folders = self
             .tables
@@ -231,8 +236,8 @@ fn local_run_folder(target: &Target, table: &str, run_id: &str) -> Option<std::p
     )
 }
 
-/// Removes a run's folder on this machine with everything in it: a local store neither lists nor deletes the
-/// unfinished files of a killed run, nor empty folders.
+/// Removes a run's folder on this machine with everything in it: a local store neither lists nor
+/// deletes the unfinished files of a killed run, nor empty folders.
 pub(super) async fn remove_local_folder(
     target: &Target,
     table: &str,

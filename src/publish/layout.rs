@@ -8,20 +8,21 @@ use url::Url;
 
 /// The only data file of a table.
 ///
-/// One file, because the stable path of BI is one object made by a server-side copy of it; several parts would have to be
-/// rewritten into one. Parallel readers split a Parquet file at its row groups.
+/// One file, because the stable path of BI is one object made by a server-side copy of it; several
+/// parts would have to be rewritten into one. Parallel readers split a Parquet file at its row
+/// groups.
 const DATA_FILE: &str = "part-00000.parquet";
 
 /// A place to publish to: a folder of an object store.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The store. It must list strongly consistently and honour create-if-absent, as S3, GCS, Azure and local
-    /// files do. With S3 conditional puts must not be disabled.
+    /// The store. It must list strongly consistently and honour create-if-absent, as S3, GCS, Azure
+    /// and local files do. With S3 conditional puts must not be disabled.
     pub store: Arc<dyn ObjectStore>,
     /// The folder within `store`; may be empty.
     pub prefix: Path,
-    /// The address of that folder, for messages. A `file:` address also lets [`gc`](super::gc) clean up
-    /// the unfinished files of killed runs, which a local object store hides.
+    /// The address of that folder, for messages. A `file:` address also lets [`gc`](super::gc)
+    /// clean up the unfinished files of killed runs, which a local object store hides.
     pub url: Url,
 }
 
@@ -79,7 +80,8 @@ impl Target {
         self.prefix.clone().join(format!("{table}.parquet"))
     }
 
-    /// `path` as it is written in a manifest: relative to the target, so that a target can be moved or copied.
+    /// `path` as it is written in a manifest: relative to the target, so that a target can be moved
+    /// or copied.
     pub(super) fn relative(&self, path: &Path) -> String {
         path.prefix_match(&self.prefix).map_or_else(
             || path.to_string(),
@@ -92,8 +94,8 @@ impl Target {
         )
     }
 
-    /// The inverse of [`Target::relative`].
-    pub(super) fn absolute(&self, relative: &str) -> Path {
+    /// The path within the store of a file as a manifest names it.
+    pub fn absolute(&self, relative: &str) -> Path {
         relative
             .split('/')
             .fold(self.prefix.clone(), |path, part| path.join(part))

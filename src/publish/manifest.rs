@@ -1,5 +1,6 @@
-//! The JSON files under `_cvm`: what a commit shows and what a run made. They are read by people, schedulers and other
-//! tools, so fields are only ever added; a change of meaning raises [`FORMAT`].
+//! The JSON files under `_cvm`: what a commit shows and what a run made. They are read by people,
+//! schedulers and other tools, so fields are only ever added; a change of meaning raises
+//! [`FORMAT`].
 
 use std::collections::BTreeMap;
 
@@ -33,7 +34,8 @@ pub struct CommittedTable {
     pub run: String,
 }
 
-/// `_cvm/runs/<run id>.json`: what a run made. Written before the commit, so a run without a commit that names it was never seen by readers.
+/// `_cvm/runs/<run id>.json`: what a run made. Written before the commit, so a run without a commit
+/// that names it was never seen by readers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunManifest {
     /// Format of this file.
@@ -99,7 +101,8 @@ pub struct FileManifest {
 pub struct ColumnManifest {
     /// Its name.
     pub name: String,
-    /// Its type, as declared in SQL: varchar, bigint, double, boolean, date, timestamp, decimal(p,s).
+    /// Its type, as declared in SQL: varchar, bigint, double, boolean, date, timestamp,
+    /// decimal(p,s).
     #[serde(rename = "type")]
     pub sql_type: String,
     /// Whether it is never null.
@@ -118,7 +121,8 @@ pub struct CheckResult {
     /// The table it is about, if one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// Whether it held. A run publishes only if all do, or if those that don't are declared as warnings.
+    /// Whether it held. A run publishes only if all do, or if those that don't are declared as
+    /// warnings.
     pub passed: bool,
     /// What was seen, in words.
     pub detail: String,

@@ -1,10 +1,12 @@
-//! Markers of runs at work: they let a run that would lose give way early. Nothing depends on them for safety.
+//! Markers of runs at work: they let a run that would lose give way early. Nothing depends on them
+//! for safety.
 //!
-//! A run's marker carries a counter that its heartbeat raises. Another run is *alive* if its counter changed
-//! between two of our looks; clocks of different machines are never compared, and a killed run stands in nobody's way, not
-//! even for the time of a heartbeat. Of two live runs the one that began earlier goes on: by the store's own
-//! clock (the time at which it received the first marker), then by run id. Both sides apply the same rule, so exactly one gives way.
-//! Markers that the store last received long ago are removed by whoever comes next.
+//! A run's marker carries a counter that its heartbeat raises. Another run is *alive* if its
+//! counter changed between two of our looks; clocks of different machines are never compared, and a
+//! killed run stands in nobody's way, not even for the time of a heartbeat. Of two live runs the
+//! one that began earlier goes on: by the store's own clock (the time at which it received the
+//! first marker), then by run id. Both sides apply the same rule, so exactly one gives way. Markers
+//! that the store last received long ago are removed by whoever comes next.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -92,7 +94,8 @@ pub(super) struct Marker {
 }
 
 impl Marker {
-    /// Puts up the marker of a run that builds on commit `base`, removes litter and takes a first look at others.
+    /// Puts up the marker of a run that builds on commit `base`, removes litter and takes a first
+    /// look at others.
     pub(super) async fn put_up(
         target: &Target,
         file: MarkerFile,
@@ -100,7 +103,7 @@ impl Marker {
         expiry: Duration,
     ) -> Result<Self, PublishError> {
         let path = target.marker(&file.run_id);
-        put_json(target, &path, &file, PutMode::Overwrite).await?;
+        put_json(target, &path, &file, PutMode::Create).await?;
         let listed = list(target).await?;
         let now = listed
             .iter()

@@ -2,133 +2,55 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{Error as StoreError, PutMode};
-use rayon::ThreadPool;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::error::PublishError;
-use super::history::{current_commit, delete_if_there, put_json, read_commit, run_manifest};
+use super::history::{current_commit, delete_if_there, put_json, run_manifest};
 use super::layout::{Target, is_plain_name};
-use super::manifest::{CheckResult, Commit, CommittedTable, FORMAT, RunManifest, TableManifest};
+use super::manifest::TableManifest;
 use super::marker::{self, Heartbeat, Marker, Rival};
-use super::stable::{Refreshed, refresh};
+use super::sink::{BeginOptions, Committed, RunFacts, Sink};
+use super::stable::refresh;
 use super::table::TableToWrite;
+use super::upload::PART_BYTES;
 use super::verify::read_back;
-use super::write::{ProgressFn, Rows, WriteContext, write_table};
-
-/// Tells the time. Publication itself never asks the system: what it writes about time is what its caller says.
-pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
-
-/// Where a run's tables become visible, all at once or not at all.
-#[async_trait]
-pub trait Sink: Send + Sync {
-    /// Writes a table aside, where no reader looks. Tables can be prepared at the same time.
-    ///
-    /// # Errors
-    /// What is wrong with the rows ([`PublishError::KeyNotUnique`], [`PublishError::RequiredNull`],
-    /// [`PublishError::Unpublishable`], …), with the store, or [`PublishError::Concurrent`].
-    async fn prepare(
-        &self,
-        table: &TableToWrite,
-        rows: Rows,
-    ) -> Result<TableManifest, PublishError>;
-
-    /// Reads back what was prepared and compares it with what was written.
-    ///
-    /// # Errors
-    /// [`PublishError::ReadBack`], [`PublishError::Footer`], [`PublishError::Store`].
-    async fn verify(&self) -> Result<Vec<TableManifest>, PublishError>;
-
-    /// Makes everything that was prepared visible, in one step, and nothing else.
-    ///
-    /// # Errors
-    /// [`PublishError::Concurrent`]: another run did; nothing of this one is visible. [`PublishError::StablePathsBehind`]: it *is*
-    /// published, stable paths will follow. [`PublishError::CommitUnknown`]: one or the other, the store didn't say.
-    /// Anything else: nothing is visible.
-    async fn commit(&self, facts: RunFacts) -> Result<Committed, PublishError>;
-
-    /// Gives up: removes what was prepared, as far as it is certain that no reader sees it.
-    ///
-    /// # Errors
-    /// [`PublishError::Store`]; what stays is invisible, and [`gc`](super::gc) removes it later.
-    async fn abandon(&self) -> Result<(), PublishError>;
-}
-
-/// What a publication is told at its beginning.
-#[derive(Clone)]
-pub struct BeginOptions {
-    /// Unique for ever; ids that sort by time (UUIDv7) keep listings readable. Letters, digits, `_` and `-`.
-    pub run_id: String,
-    /// The pipeline to which the target belongs from its first commit on.
-    pub pipeline: String,
-    /// Encodes; best the pool that also scores, so that the cores are not claimed twice.
-    pub pool: Arc<ThreadPool>,
-    /// Tells the time.
-    pub clock: Clock,
-    /// How often to say that the run is alive.
-    pub heartbeat: Heartbeat,
-    /// Is told how far each table is.
-    pub progress: Option<ProgressFn>,
-}
-
-/// What a run says of itself in its manifest.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct RunFacts {
-    /// The exclusive end of the data that it saw, `YYYY-MM-DD`.
-    pub as_of: String,
-    /// Fingerprint of its plan.
-    pub plan_fingerprint: String,
-    /// Values of its parameters.
-    pub parameters: BTreeMap<String, serde_json::Value>,
-    /// The checks made on what it prepared.
-    pub checks: Vec<CheckResult>,
-    /// Its report, in its own format.
-    pub report: serde_json::Value,
-}
-
-/// A publication that readers see.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Committed {
-    /// The commit.
-    pub commit: Commit,
-    /// The run's manifest.
-    pub manifest: RunManifest,
-    /// What was done to the stable paths.
-    pub stable: Refreshed,
-}
+use super::write::{Rows, WriteContext, write_table};
 
 /// The publication of one run as Parquet files of an object store: the [`Sink`] that there is.
 ///
-/// Dropped without a commit it leaves invisible files, which [`Sink::abandon`] removes at once and `gc` later.
+/// Dropped without a commit it leaves invisible files, which [`Sink::abandon`] removes at once and
+/// `gc` later.
 pub struct Publication {
-    target: Target,
-    options: BeginOptions,
-    started_at: String,
-    base: u64,
+    pub(super) target: Target,
+    pub(super) options: BeginOptions,
+    pub(super) started_at: String,
+    pub(super) base: u64,
+    part_bytes: usize,
     prepared: Mutex<BTreeMap<String, Option<TableManifest>>>,
     /// Set from the moment on at which a commit may exist.
-    maybe_committed: AtomicBool,
+    pub(super) maybe_committed: AtomicBool,
     rival: watch::Receiver<Option<Rival>>,
     heartbeat: AbortHandle,
 }
 
 impl Publication {
-    /// Begins a publication: remembers the commit that it will follow, rolls stable paths forward if an earlier run was
-    /// killed before it could, and says that the run is at work. Best done before anything is read:
-    /// whatever commits after this moment makes this run give way.
+    /// Begins a publication: remembers the commit that it will follow, rolls stable paths forward
+    /// if an earlier run was killed before it could, and says that the run is at work. Best done
+    /// before anything is read: whatever commits after this moment makes this run give way.
     ///
     /// Needs a Tokio runtime, on which the heartbeat runs.
     ///
     /// # Errors
-    /// [`PublishError::InvalidName`] (also for a run id that was used before), [`PublishError::OtherPipeline`],
-    /// [`PublishError::Store`].
+    /// [`PublishError::InvalidName`] (also for a run id that was used before),
+    /// [`PublishError::OtherPipeline`], [`PublishError::Store`].
     pub async fn begin(target: Target, options: BeginOptions) -> Result<Self, PublishError> {
         let invalid = |reason| PublishError::InvalidName {
             what: "run",
@@ -157,7 +79,15 @@ impl Publication {
         let started_at = rfc3339((options.clock)());
         let base = current.map_or(0, |commit| commit.number);
         let file = marker::first(&options.run_id, &options.pipeline, started_at.clone());
-        let marker = Marker::put_up(&target, file, base, options.heartbeat.expiry).await?;
+        let marker = match Marker::put_up(&target, file, base, options.heartbeat.expiry).await {
+            Err(PublishError::Store {
+                source: StoreError::AlreadyExists { .. },
+                ..
+            }) => {
+                return Err(invalid("a run of this id is at work, or was killed"));
+            }
+            marker => marker?,
+        };
         let (tell, rival) = watch::channel(None);
         let heartbeat = tokio::spawn(keep_beating(marker, options.heartbeat, tell)).abort_handle();
         Ok(Self {
@@ -165,11 +95,19 @@ impl Publication {
             options,
             started_at,
             base,
+            part_bytes: PART_BYTES,
             prepared: Mutex::default(),
             maybe_committed: AtomicBool::new(false),
             rival,
             heartbeat,
         })
+    }
+
+    /// Uploads in smaller parts, so that a test's tables need several.
+    #[cfg(test)]
+    pub(super) fn cut_parts_at(mut self, bytes: usize) -> Self {
+        self.part_bytes = bytes;
+        self
     }
 
     /// Where this publishes to.
@@ -203,87 +141,16 @@ impl Publication {
         }
     }
 
-    fn gives_way(&self, rival: Rival) -> PublishError {
+    pub(super) fn gives_way(&self, rival: Rival) -> PublishError {
         PublishError::Concurrent {
             run_id: self.options.run_id.clone(),
             rival,
         }
     }
 
-    fn prepared(&self) -> MutexGuard<'_, BTreeMap<String, Option<TableManifest>>> {
+    pub(super) fn prepared(&self) -> MutexGuard<'_, BTreeMap<String, Option<TableManifest>>> {
         // The map is changed by single inserts: valid whoever panicked.
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn manifest(&self, facts: RunFacts) -> RunManifest {
-        RunManifest {
-            format: FORMAT,
-            run_id: self.options.run_id.clone(),
-            pipeline: self.options.pipeline.clone(),
-            cvm_version: env!("CARGO_PKG_VERSION").to_owned(),
-            as_of: facts.as_of,
-            plan_fingerprint: facts.plan_fingerprint,
-            parameters: facts.parameters,
-            started_at: self.started_at.clone(),
-            finished_at: rfc3339((self.options.clock)()),
-            tables: self.prepared().values().flatten().cloned().collect(),
-            checks: facts.checks,
-            report: facts.report,
-        }
-    }
-
-    /// Creates the commit after the one that the run began with.
-    async fn create_commit(&self, manifest: &RunManifest) -> Result<Commit, PublishError> {
-        let shows = CommittedTable {
-            run: self.options.run_id.clone(),
-        };
-        let commit = Commit {
-            format: FORMAT,
-            number: self.base + 1,
-            run_id: self.options.run_id.clone(),
-            pipeline: self.options.pipeline.clone(),
-            committed_at: manifest.finished_at.clone(),
-            tables: manifest
-                .tables
-                .iter()
-                .map(|table| (table.name.clone(), shows.clone()))
-                .collect(),
-        };
-        let path = self.target.commit(commit.number);
-        self.maybe_committed.store(true, Ordering::SeqCst);
-        match put_json(&self.target, &path, &commit, PutMode::Create).await {
-            Ok(()) => Ok(commit),
-            Err(PublishError::Store { source, .. }) => self.settle(commit, source).await,
-            Err(error) => Err(error),
-        }
-    }
-
-    /// A create-if-absent that failed may have been done all the same: its answer was lost, or a retry of the store's
-    /// client met the object of its own first attempt. What the store holds now tells.
-    async fn settle(&self, commit: Commit, source: StoreError) -> Result<Commit, PublishError> {
-        let unknown = |source| PublishError::CommitUnknown {
-            number: commit.number,
-            source,
-        };
-        match read_commit(&self.target, commit.number).await {
-            Ok(Some(there)) if there.run_id == commit.run_id => Ok(commit),
-            Ok(Some(there)) => {
-                self.maybe_committed.store(false, Ordering::SeqCst);
-                Err(self.gives_way(Rival::Committed {
-                    run_id: there.run_id,
-                    number: there.number,
-                }))
-            }
-            // Refused for good; anything else may still be on its way.
-            Ok(None) if is_refusal(&source) => {
-                self.maybe_committed.store(false, Ordering::SeqCst);
-                Err(PublishError::store(
-                    "write",
-                    &self.target.commit(commit.number),
-                )(source))
-            }
-            Ok(None) | Err(_) => Err(unknown(source)),
-        }
     }
 
     async fn remove_prepared(&self) -> Result<(), PublishError> {
@@ -325,6 +192,7 @@ impl Sink for Publication {
             target: &self.target,
             run_id: &self.options.run_id,
             pool: &self.options.pool,
+            part_bytes: self.part_bytes,
             progress: self.options.progress.as_ref(),
             may_go_on: &|| self.may_go_on(),
         };
@@ -428,19 +296,6 @@ pub(super) async fn remove_folder(
     super::gc::remove_local_folder(target, table, run_id).await
 }
 
-/// Whether the store can't have done what it answered this to.
-fn is_refusal(error: &StoreError) -> bool {
-    matches!(
-        error,
-        StoreError::PermissionDenied { .. }
-            | StoreError::Unauthenticated { .. }
-            | StoreError::NotImplemented { .. }
-            | StoreError::NotSupported { .. }
-            | StoreError::InvalidPath { .. }
-            | StoreError::NotFound { .. }
-    )
-}
-
-fn rfc3339(time: DateTime<Utc>) -> String {
+pub(super) fn rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }

@@ -56,7 +56,8 @@ impl Published {
     /// Reads the version of any commit whose runs are still retained.
     ///
     /// # Errors
-    /// Those of [`current_commit`]; [`PublishError::Corrupt`] if a manifest lacks what the commit names.
+    /// Those of [`current_commit`]; [`PublishError::Corrupt`] if a manifest lacks what the commit
+    /// names.
     pub async fn at(target: &Target, commit: Commit) -> Result<Self, PublishError> {
         let mut runs = BTreeMap::new();
         let mut tables = BTreeMap::new();

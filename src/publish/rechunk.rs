@@ -6,11 +6,13 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::error::ArrowError;
 
-/// Rows of a chunk. Parquet's encoder decides about pages after each array it is given, so the arrays must
-/// be cut the same way for the same rows. Equal to DataFusion's batch size, so that its full batches pass without a copy.
+/// Rows of a chunk. Parquet's encoder decides about pages after each array it is given, so the
+/// arrays must be cut the same way for the same rows. Equal to DataFusion's batch size, so that its
+/// full batches pass without a copy.
 pub(super) const CHUNK_ROWS: usize = 8192;
 
-/// Turns batches of any size into batches of exactly [`CHUNK_ROWS`], and a last one of what is left.
+/// Turns batches of any size into batches of exactly [`CHUNK_ROWS`], and a last one of what is
+/// left.
 #[derive(Debug, Default)]
 pub(super) struct Rechunker {
     pending: VecDeque<RecordBatch>,

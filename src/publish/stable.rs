@@ -22,8 +22,8 @@ pub struct Refreshed {
     pub removed: Vec<String>,
 }
 
-/// `_cvm/stable.json`: what the stable paths were when a refresh last came to its end. Only ever a hint about what need not be
-/// copied again; it can be deleted.
+/// `_cvm/stable.json`: what the stable paths were when a refresh last came to its end. Only ever a
+/// hint about what need not be copied again; it can be deleted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct StableRecord {
     format: u32,
@@ -39,12 +39,12 @@ struct StableTable {
     e_tag: Option<String>,
 }
 
-/// Makes the stable paths show the current commit. Idempotent; paths that already do, as the store's own
-/// tags tell, are left alone.
+/// Makes the stable paths show the current commit. Idempotent; paths that already do, as the
+/// store's own tags tell, are left alone.
 ///
-/// Each path is replaced whole. A path that cvm made for a table that is no longer published is removed; other objects in the
-/// target are never touched. If a commit lands meanwhile, it starts over with that one, so
-/// that the last of several refreshes leaves the newest commit.
+/// Each path is replaced whole. A path that cvm made for a table that is no longer published is
+/// removed; other objects in the target are never touched. If a commit lands meanwhile, it starts
+/// over with that one, so that the last of several refreshes leaves the newest commit.
 ///
 /// # Errors
 /// [`PublishError::Store`] and those of reading commits. What was replaced until then stays.
@@ -122,8 +122,9 @@ async fn replace(
     found: Option<&ObjectMeta>,
 ) -> Result<(), PublishError> {
     let from = target.data_file(table, run);
-    // On local files a copy is a hard link, and renaming one link of a file onto another does nothing
-    // but leave the temporary one behind. Same tag, size and time tell that it is the same file already.
+    // On local files a copy is a hard link, and renaming one link of a file onto another does
+    // nothing but leave the temporary one behind. Same tag, size and time tell that it is the same
+    // file already.
     if let Some(found) = found.filter(|found| found.e_tag.is_some()) {
         let source = target
             .store
@@ -138,8 +139,8 @@ async fn replace(
     copy_whole(target, &from, &target.stable_path(table)).await
 }
 
-/// Tables that some stable path may show although `commit` doesn't: those of the last complete refresh, and of commits
-/// since, whose refresh may have been cut short.
+/// Tables that some stable path may show although `commit` doesn't: those of the last complete
+/// refresh, and of commits since, whose refresh may have been cut short.
 async fn dropped(
     target: &Target,
     before: &StableRecord,

@@ -39,7 +39,8 @@ pub struct TableToWrite {
 }
 
 impl TableToWrite {
-    /// Takes columns from an engine's schema: a field that isn't nullable is required, its metadata `description` describes it.
+    /// Takes columns from an engine's schema: a field that isn't nullable is required, its metadata
+    /// `description` describes it.
     ///
     /// # Errors
     /// [`PublishError::Unpublishable`] for the first column that BI tools can't read.

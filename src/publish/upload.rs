@@ -1,4 +1,5 @@
-//! Streams bytes into one object: a single put while they are few, a multipart upload beyond, aborted on failure.
+//! Streams bytes into one object: a single put while they are few, a multipart upload beyond,
+//! aborted on failure.
 
 use std::sync::Arc;
 
@@ -11,8 +12,9 @@ use tokio::task::JoinSet;
 use super::error::PublishError;
 use super::layout::Target;
 
-/// Bytes of a part. S3 takes 10,000 parts, so a table can have 80 GB; some stores want all parts but the last of one size.
-const PART_BYTES: usize = 8 << 20;
+/// Bytes of a part. S3 takes 10,000 parts, so a table can have 80 GB; some stores want all parts
+/// but the last of one size.
+pub(super) const PART_BYTES: usize = 8 << 20;
 
 /// Parts on their way at once.
 const PARTS_IN_FLIGHT: usize = 4;
@@ -20,21 +22,25 @@ const PARTS_IN_FLIGHT: usize = 4;
 /// The largest object that S3 copies in one request.
 const S3_COPY_LIMIT: u64 = 5 << 30;
 
-/// An object being written. Invisible until [`Upload::finish`]; dropping it aborts it in the background if it can.
+/// An object being written. Invisible until [`Upload::finish`]; dropping it aborts it in the
+/// background if it can.
 pub(super) struct Upload {
     store: Arc<dyn ObjectStore>,
     path: Path,
+    part_bytes: usize,
     buffer: PutPayloadMut,
     multipart: Option<Box<dyn MultipartUpload>>,
     parts: JoinSet<object_store::Result<()>>,
 }
 
 impl Upload {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, path: Path, part_bytes: usize) -> Self {
+        let buffer = PutPayloadMut::new();
         Self {
             store,
             path,
-            buffer: PutPayloadMut::new(),
+            part_bytes,
+            buffer,
             multipart: None,
             parts: JoinSet::new(),
         }
@@ -43,9 +49,9 @@ impl Upload {
     /// Adds bytes; waits while too many parts are on their way.
     pub(super) async fn write(&mut self, mut bytes: Bytes) -> Result<(), PublishError> {
         while !bytes.is_empty() {
-            let room = PART_BYTES - self.buffer.content_length();
+            let room = self.part_bytes - self.buffer.content_length();
             self.buffer.push(bytes.split_to(room.min(bytes.len())));
-            if self.buffer.content_length() == PART_BYTES {
+            if self.buffer.content_length() == self.part_bytes {
                 let part = std::mem::take(&mut self.buffer).freeze();
                 self.send(part).await?;
             }
@@ -138,7 +144,7 @@ pub(super) async fn copy_whole(
     let is_s3 = matches!(target.url.scheme(), "s3" | "s3a");
     if is_s3 && store.head(from).await.map_err(failed())?.size > S3_COPY_LIMIT {
         let mut bytes = store.get(from).await.map_err(failed())?.into_stream();
-        let mut upload = Upload::new(Arc::clone(store), to.clone());
+        let mut upload = Upload::new(Arc::clone(store), to.clone(), PART_BYTES);
         while let Some(part) = bytes.try_next().await.map_err(failed())? {
             upload.write(part).await?;
         }

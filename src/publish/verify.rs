@@ -23,8 +23,8 @@ const FOOTER_HINT: usize = 64 << 10;
 
 /// Compares a table's files in the store with what was written: size, number of rows, schema.
 ///
-/// The content itself is not read again: the store confirmed each part's checksum when it received it, and whoever wants to
-/// be sure years later compares the manifest's SHA-256.
+/// The content itself is not read again: the store confirmed each part's checksum when it received
+/// it, and whoever wants to be sure years later compares the manifest's SHA-256.
 pub(super) async fn read_back(target: &Target, table: &TableManifest) -> Result<(), PublishError> {
     let schema = schema_of(table).map_err(|unknown| PublishError::Corrupt {
         path: target.prefix.clone(),

@@ -1,5 +1,5 @@
-//! Writes one table aside: stream → fixed chunks → encoder on the Rayon pool → upload. While a row group is encoded,
-//! the next one is gathered; nothing of the table is held longer than that.
+//! Writes one table aside: stream → fixed chunks → encoder on the Rayon pool → upload. While a row
+//! group is encoded, the next one is gathered; nothing of the table is held longer than that.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -41,19 +41,25 @@ pub(super) struct WriteContext<'a> {
     pub(super) target: &'a Target,
     pub(super) run_id: &'a str,
     pub(super) pool: &'a Arc<ThreadPool>,
+    pub(super) part_bytes: usize,
     pub(super) progress: Option<&'a ProgressFn>,
     /// Fails when the run should give way.
     pub(super) may_go_on: &'a (dyn Fn() -> Result<(), PublishError> + Sync),
 }
 
-/// Writes `rows` as the only file of `table` for this run. On failure nothing is left but what a killed process could leave too.
+/// Writes `rows` as the only file of `table` for this run. On failure nothing is left but what a
+/// killed process could leave too.
 pub(super) async fn write_table(
     context: &WriteContext<'_>,
     table: &TableToWrite,
     rows: Rows,
 ) -> Result<TableManifest, PublishError> {
     let path = context.target.data_file(&table.name, context.run_id);
-    let mut upload = Upload::new(Arc::clone(&context.target.store), path.clone());
+    let mut upload = Upload::new(
+        Arc::clone(&context.target.store),
+        path.clone(),
+        context.part_bytes,
+    );
     match send_rows(context, table, rows, &mut upload).await {
         Ok(encoded) => {
             upload.finish().await?;

@@ -142,14 +142,14 @@ mod tests {
 
     #[test]
     fn members_and_frames_are_read_one_behind_the_other_at_any_step() {
-        let long: Vec<u8> = (0..3_000_000_u32)
+        let long: Vec<u8> = (0..600_000_u32)
             .flat_map(|n| (n / 7).to_le_bytes())
             .collect();
         let expected = [b"one\n".as_slice(), &long, b"three\n"].concat();
         let gz = [gzip(b"one\n"), gzip(&long), gzip(b""), gzip(b"three\n")].concat();
         let frame = |text: &[u8]| zstd::encode_all(text, 3).unwrap();
         let zst = [frame(b"one\n"), frame(&long), frame(b""), frame(b"three\n")].concat();
-        for step in [1009, 1 << 20, usize::MAX] {
+        for step in [1009, usize::MAX] {
             assert!(
                 plain("a.csv.gz", &gz, step).unwrap() == expected,
                 "gzip by {step}"

@@ -115,7 +115,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::spec::source::RawTable;
 
     #[test]
     fn formats_are_named_once_described_and_their_examples_parse() {
@@ -127,10 +126,9 @@ mod tests {
                 Some(_) => format!("\n  {}", entry.example),
                 None => format!(" {}", entry.example),
             };
-            let yaml = format!(
-                "description: d\npath: p\nformat:{example}\ncolumns:\n  a: {{ type: varchar }}\n"
-            );
-            let table: RawTable = serde_saphyr::from_str(&yaml).unwrap();
+            let table = super::super::tests::declared(&format!(
+                "path: p\nformat:{example}\ncolumns:\n  a: {{ type: varchar }}\n"
+            ));
             let made: Vec<&str> = FORMATS
                 .iter()
                 .filter(|other| (other.make)(&table.format).is_some())

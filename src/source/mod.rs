@@ -38,6 +38,8 @@ mod text;
 mod time;
 
 #[cfg(test)]
+mod parquet_tests;
+#[cfg(test)]
 mod tests;
 
 pub use error::SourceError;

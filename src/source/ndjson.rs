@@ -89,8 +89,11 @@ impl NdjsonRecords {
     fn parse(&mut self, line: &str) -> Result<(), Misfit> {
         // Whether it is JSON is for a JSON parser to say; finding the keys of what is JSON is simple then. Numbers are read
         // from their text, because a parser would make doubles of decimals.
-        serde_json::from_str::<IgnoredAny>(line)
-            .map_err(|error| (None, format!("no JSON: {error}")))?;
+        serde_json::from_str::<IgnoredAny>(line).map_err(|error| {
+            // The parser sees one line and calls it the first; the entry itself tells the line.
+            let reason = error.to_string().replace(" at line 1 column ", " at column ");
+            (None, format!("no JSON: {reason}"))
+        })?;
         if !line.trim_ascii_start().starts_with('{') {
             return Err((None, "no JSON object".to_owned()));
         }

@@ -56,13 +56,10 @@ pub(crate) fn raw_text(bytes: &[u8]) -> String {
     if bytes.len() <= RAW_TEXT_BYTES {
         return String::from_utf8_lossy(bytes).into_owned();
     }
-    let head = bytes.get(..RAW_TEXT_BYTES).unwrap_or(bytes);
-    // A character cut in half is no fault of the data.
-    let whole = match std::str::from_utf8(head) {
-        Err(error) if error.error_len().is_none() => head.get(..error.valid_up_to()),
-        _ => None,
-    };
-    let mut text = String::from_utf8_lossy(whole.unwrap_or(head)).into_owned();
+    // A character cut in half is no fault of the data: go back to where one starts.
+    let starts = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0xC0 != 0x80);
+    let cut = (RAW_TEXT_BYTES - 3..=RAW_TEXT_BYTES).rev().find(starts).unwrap_or(RAW_TEXT_BYTES);
+    let mut text = String::from_utf8_lossy(bytes.get(..cut).unwrap_or(bytes)).into_owned();
     text.push_str(CUT_MARK);
     text
 }
@@ -465,8 +462,8 @@ mod tests {
     #[test]
     fn raw_text_is_lossy_and_bounded() {
         assert_eq!(raw_text(b"a\xFFb"), "a\u{FFFD}b");
-        let long = "é".repeat(RAW_TEXT_BYTES);
-        let cut = raw_text(&long.as_bytes()[1..]);
-        assert!(cut.ends_with(CUT_MARK) && cut.len() <= RAW_TEXT_BYTES + CUT_MARK.len() + 2);
+        let long = format!("a{}", "é".repeat(RAW_TEXT_BYTES));
+        let cut = format!("a{}{CUT_MARK}", "é".repeat(RAW_TEXT_BYTES / 2 - 1));
+        assert_eq!(raw_text(long.as_bytes()), cut);
     }
 }

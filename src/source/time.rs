@@ -98,8 +98,11 @@ impl TimeFormat {
         let day = match &self.layout {
             Layout::Iso => iso_date(trimmed.as_bytes()).filter(|_| trimmed.len() == 10),
             Layout::Simple(steps) => read_simple(steps, trimmed.as_bytes()).map(|at| at.date()),
-            Layout::General { items, .. } => {
-                read_general(items, trimmed).and_then(|parsed| parsed.to_naive_date().ok())
+            Layout::General { items, has_time } => {
+                read_general(items, trimmed).and_then(|parsed| match instant(&parsed, *has_time) {
+                    Some(Instant::Utc(at)) if parsed.timestamp().is_some() => Some(at.date_naive()),
+                    _ => parsed.to_naive_date().ok(),
+                })
             }
         };
         match day {
@@ -191,23 +194,12 @@ fn simple(format: &str) -> Option<Vec<Step>> {
     }
     let step = |(at, field): (usize, &Result<Field, u8>)| match *field {
         Err(literal) => Step::Literal(literal),
-        Ok(Field::Year) => Step::Number {
-            field: Field::Year,
-            least: 4,
-            most: 4,
-        },
-        // Two numbers side by side can only be told apart at full width.
+        Ok(Field::Year) => Step::Number { field: Field::Year, least: 4, most: 4 },
         Ok(field) => {
-            let least = if matches!(fields.get(at + 1), Some(Ok(_))) {
-                2
-            } else {
-                1
-            };
-            Step::Number {
-                field,
-                least,
-                most: 2,
-            }
+            // Numbers side by side can only be told apart at full width.
+            let is_number = |at: Option<usize>| at.is_some_and(|at| matches!(fields.get(at), Some(Ok(_))));
+            let least = if is_number(at.checked_sub(1)) || is_number(Some(at + 1)) { 2 } else { 1 };
+            Step::Number { field, least, most: 2 }
         }
     };
     Some(fields.iter().enumerate().map(step).collect())

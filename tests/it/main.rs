@@ -1,3 +1,5 @@
-//! Tests that link the whole of cvm: one binary, because each links DataFusion.
+//! The integration tests: one binary, because each one links the engine.
 
 mod pipelines;
+mod publish;
+mod support;

@@ -53,7 +53,7 @@ group by customer_id;
 
 /// `count_distinct_days(day date) -> bigint`, never null.
 ///
-/// Exact. Up to 2^32 days (16 GiB) are held a partition; more is an error that says so.
+/// Exact. 16 bytes a group for up to ten or so days, then a byte or two a day.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct CountDistinctDays {
     signature: Signature,
@@ -179,7 +179,7 @@ impl From<ArenaFull> for FunctionError {
     fn from(_: ArenaFull) -> Self {
         Self::TooMuch {
             function: NAME,
-            limit: "4294967296 days",
+            limit: "64 GiB of days",
         }
     }
 }

@@ -8,6 +8,9 @@ mod likelihood;
 mod params;
 mod predict;
 
+use crate::btyd::Summaries;
+use crate::optimise::Evaluation;
+
 pub use params::{BgNbdError, BgNbdParams, ValidBgNbdParams};
 
 /// BG/NBD with known parameters, each positive and finite.
@@ -40,5 +43,11 @@ impl BgNbd {
     #[must_use]
     pub fn parameters(&self) -> [f64; 4] {
         [self.r, self.alpha, self.a, self.b]
+    }
+
+    /// The log-likelihood of all customers with its derivatives in r, α, a, b, in the calling pool.
+    #[must_use]
+    pub fn evaluate(&self, summaries: &Summaries) -> Evaluation<4> {
+        likelihood::Likelihood::new(summaries).evaluate(&self.parameters())
     }
 }

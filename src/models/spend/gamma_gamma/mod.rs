@@ -8,7 +8,8 @@ mod params;
 
 pub use params::{GammaGammaError, GammaGammaParams, ValidGammaGammaParams};
 
-use crate::spend::Spender;
+use crate::optimise::Evaluation;
+use crate::spend::{Spender, Spenders};
 
 /// Gamma-Gamma with known parameters, each positive and finite.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,6 +40,12 @@ impl GammaGamma {
     #[must_use]
     pub fn parameters(&self) -> [f64; 3] {
         [self.p, self.q, self.v]
+    }
+
+    /// The log-likelihood of all customers with its derivatives in p, q, v, in the calling pool.
+    #[must_use]
+    pub fn evaluate(&self, spenders: &Spenders) -> Evaluation<3> {
+        likelihood::evaluate(spenders, &self.parameters())
     }
 
     /// Log-density of one customer's mean spend (Fader & Hardie 2013, equation 1a).
