@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::{MemorySchemaProvider, TableProvider};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
@@ -141,6 +142,28 @@ impl Session {
     /// What does not fit.
     pub fn check(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
         self.context.state().optimize(plan)
+    }
+
+    /// Whether the rows of `plan` are worked out one by one from tables that `cheap` accepts, so that writing them down
+    /// would save nothing. Joins with relations that are known to be empty do not count: they vanish.
+    ///
+    /// # Errors
+    /// When the plan cannot be optimised.
+    pub fn is_row_by_row(&self, plan: &LogicalPlan, cheap: &dyn Fn(&str) -> bool) -> Result<bool> {
+        let mut row_by_row = true;
+        self.check(plan)?.apply(|node| {
+            row_by_row &= match node {
+                LogicalPlan::TableScan(scan) => cheap(&scan.table_name.to_string()),
+                LogicalPlan::Projection(_)
+                | LogicalPlan::Filter(_)
+                | LogicalPlan::SubqueryAlias(_)
+                | LogicalPlan::Union(_)
+                | LogicalPlan::EmptyRelation(_) => true,
+                _ => false,
+            };
+            Ok(if row_by_row { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        })?;
+        Ok(row_by_row)
     }
 
     /// `plan` with exactly the types of `schema`: text in one representation, instants in UTC microseconds.

@@ -172,7 +172,7 @@ fn declare_tables(compiling: &mut Compiling<'_>, file: &Arc<SourceText>, source:
             store: source.store.value.clone(),
             max_bad_share: value.max_bad_share.unwrap_or(source.max_bad_share),
             table: value,
-            readers: 0,
+            uses: 0,
         };
         let declared = DeclaredSource { file: Arc::clone(file), at, planned };
         if let Some(other) = compiling.sources.insert(name.clone(), declared) {

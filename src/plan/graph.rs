@@ -10,7 +10,7 @@ use crate::engine::types::{arrow_type, sql_type};
 use crate::spec::problem::{At, Problem, SourceText, did_you_mean};
 use crate::spec::table::TableFile;
 
-use super::compile::Compiling;
+use super::compile::{Compiling, DeclaredSource};
 use super::score::CheckedScore;
 use super::sql::{self, ParsedSql};
 use super::{
@@ -73,10 +73,13 @@ impl Graph {
                 warnings.push(Problem::new(code, &compiling.file, binding.at, message, help));
             }
         }
+        // A source file serves several pipelines: one that reads none of its tables is likely a mistake.
         for (name, source) in &compiling.sources {
-            if !read(name) {
+            let same_file = |other: &&DeclaredSource| Arc::ptr_eq(&other.file, &source.file);
+            let mut siblings = compiling.sources.values().filter(same_file);
+            if !siblings.any(|sibling| read(&sibling.planned.name)) {
                 let message = format!("no output reads the raw table `{name}`");
-                let help = "bind a staging table that reads it, or remove it";
+                let help = "bind a staging table that reads it, or remove the source file";
                 let code = "cvm::plan::unreachable";
                 warnings.push(Problem::new(code, &source.file, source.at, message, help));
             }
@@ -86,14 +89,41 @@ impl Graph {
 
     /// The raw tables that are read, by name.
     pub(super) fn read_sources(&self, compiling: &mut Compiling<'_>) -> Vec<PlannedSource> {
+        let uses = self.uses(compiling);
         let sources = std::mem::take(&mut compiling.sources);
         let read = sources.into_iter().filter(|(name, _)| self.nodes.contains_key(name));
-        read.map(|(name, declared)| PlannedSource { readers: self.readers(&name), ..declared.planned })
-            .collect()
+        read.map(|(name, declared)| {
+            let uses = uses.get(&name).copied().unwrap_or_default();
+            PlannedSource { uses, ..declared.planned }
+        })
+        .collect()
     }
 
-    fn readers(&self, name: &str) -> usize {
-        self.nodes.values().filter(|node| node.inputs.iter().any(|input| input == name)).count()
+    /// How often each table is worked out: once for each output and each table written down that reads it, directly
+    /// or through views.
+    fn uses(&self, compiling: &Compiling<'_>) -> BTreeMap<String, usize> {
+        let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+        for table in &compiling.pipeline.outputs.tables {
+            *uses.entry(table.value.clone()).or_default() += 1;
+        }
+        let scored = |name: &str| {
+            let mut scores = self.nodes.values().filter(|node| node.layer == Layer::Score);
+            scores.any(|node| node.inputs.iter().any(|input| input == name))
+        };
+        // Whatever reads a table comes after it in the order.
+        for name in self.order.iter().rev() {
+            let Some(node) = self.nodes.get(name) else { continue };
+            let own = uses.get(name).copied().unwrap_or_default();
+            let written = match node.layer {
+                Layer::Score => true,
+                Layer::Raw | Layer::Entity => false,
+                _ => own > 1 || scored(name),
+            };
+            for input in &node.inputs {
+                *uses.entry(input.clone()).or_default() += if written { 1 } else { own };
+            }
+        }
+        uses
     }
 }
 
@@ -222,6 +252,7 @@ pub(super) async fn type_check(
 ) -> Vec<PlannedStage> {
     let mut bound = values.clone();
     bound.insert("as_of".to_owned(), ParameterValue::Date(chrono::NaiveDate::default()));
+    let uses = graph.uses(compiling);
     let mut stages = Vec::new();
     for name in &graph.order {
         let Some(node) = graph.nodes.get(name) else { continue };
@@ -263,15 +294,11 @@ pub(super) async fn type_check(
             inputs: node.inputs.clone(),
             schema,
             contract,
-            readers: graph.readers(name) + usize::from(is_output(compiling, name)),
+            uses: uses.get(name).copied().unwrap_or_default(),
             work,
         });
     }
     stages
-}
-
-fn is_output(compiling: &Compiling<'_>, name: &str) -> bool {
-    compiling.pipeline.outputs.tables.iter().any(|table| table.value == name)
 }
 
 fn declare(compiling: &mut Compiling<'_>, name: &str, schema: SchemaRef) {

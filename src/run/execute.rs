@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use futures::{StreamExt, TryStreamExt, stream};
+use datafusion::catalog::TableProvider;
 use tempfile::TempDir;
 
 use super::error::RunError;
@@ -26,7 +27,8 @@ use crate::publish::{
 };
 use crate::score::{FitRow, Pool, fits_to_batch};
 use crate::source::{RawTableProvider, SetAside, set_aside_schema};
-use crate::stage::{ScoreStage, SqlStage, Stage, StageContext, Spool, UnionStage};
+use crate::spec::source::Format;
+use crate::stage::{Keep, RawStage, ScoreStage, Spool, SqlStage, Stage, StageContext, UnionStage};
 use crate::store;
 
 /// How often watchers are told how far a stage is.
@@ -216,10 +218,14 @@ impl<'a> RunAtWork<'a> {
             spill_directory: folder.path().to_owned(),
         })
         .map_err(|source| RunError::Engine { table: "the session".to_owned(), source })?;
+        let is_text = |format: &Format| !matches!(format, Format::Parquet);
+        let texts = plan.sources.iter().filter(|source| is_text(&source.table.format));
+        let costly = texts.filter(|source| source.uses == 1).map(|source| source.name.clone());
         let context = StageContext {
             session,
             pool,
             spool: Spool::new(folder.path()),
+            costly: Arc::new(costly.collect()),
             rows: Arc::new(AtomicU64::new(0)),
         };
         let mut work = Self {
@@ -260,9 +266,17 @@ impl<'a> RunAtWork<'a> {
             });
             let registered =
                 self.context.session.register(&table_reference(&source.name), Arc::clone(&provider) as _);
-            registered
-                .map_err(|error| RunError::Engine { table: source.name.clone(), source: error })?;
-            self.sources.push(provider);
+            let failed = |error| RunError::Engine { table: source.name.clone(), source: error };
+            registered.map_err(failed)?;
+            self.sources.push(Arc::clone(&provider));
+            if source.uses > 1 && !matches!(source.table.format, Format::Parquet) {
+                let stage = RawStage::new(source.name.clone(), provider.schema());
+                let made = self.watched(stage.name(), "read", true, stage.run(&self.context)).await?;
+                self.context
+                    .session
+                    .register(&table_reference(&source.name), made.table)
+                    .map_err(failed)?;
+            }
         }
         Ok(())
     }
@@ -274,8 +288,14 @@ impl<'a> RunAtWork<'a> {
         values: &BTreeMap<String, ParameterValue>,
         fits: &mut Vec<(String, FitRow)>,
     ) -> Result<(), RunError> {
-        let written = planned.is_materialised(self.plan.is_scored(&planned.name));
-        let stage = stage_of(planned, values, written);
+        let scored = self.plan.is_scored(&planned.name);
+        let written = planned.is_materialised(scored);
+        let keep = match (written, scored) {
+            (false, _) => Keep::View,
+            (true, false) => Keep::IfCostly,
+            (true, true) => Keep::Always,
+        };
+        let stage = stage_of(planned, values, keep);
         let kind = if matches!(planned.work, Work::Score { .. }) { "score" } else { "sql" };
         let made = self.watched(stage.name(), kind, written, stage.run(&self.context)).await?;
         fits.extend(made.fits.into_iter().map(|row| (planned.name.clone(), row)));
@@ -309,10 +329,11 @@ impl<'a> RunAtWork<'a> {
             }
         };
         let made = result.map_err(Into::into)?;
+        let rows = self.context.rows.load(Ordering::Relaxed);
         self.events.tell(&Event::StageFinished {
             stage,
             kind,
-            rows: Some(self.context.rows.load(Ordering::Relaxed)),
+            rows: (rows > 0).then_some(rows),
             seconds: started.elapsed().as_secs_f64(),
         });
         Ok(made)
@@ -471,7 +492,7 @@ fn columns_of(schema: &arrow::datatypes::Schema, descriptions: &[&str]) -> Vec<C
 fn stage_of(
     planned: &PlannedStage,
     values: &BTreeMap<String, ParameterValue>,
-    written_down: bool,
+    keep: Keep,
 ) -> Box<dyn Stage> {
     let (name, inputs) = (planned.name.clone(), planned.inputs.clone());
     let schema = Arc::clone(&planned.schema);
@@ -480,7 +501,7 @@ fn stage_of(
             let mut statement = statement.as_ref().clone();
             // Planning proved that every parameter has a value.
             parameters::bind(&mut statement, values);
-            Box::new(SqlStage::new(name, inputs, schema, statement, written_down))
+            Box::new(SqlStage::new(name, inputs, schema, statement, keep))
         }
         Work::Union(_) => Box::new(UnionStage::new(name, inputs, schema)),
         Work::Score { checked, .. } => {
