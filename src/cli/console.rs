@@ -54,7 +54,6 @@ pub(super) fn render(problems: &[Problem]) -> String {
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false);
     let mut text = String::new();
     for problem in problems {
-        text.push_str(&format!("{problem}\n"));
         // A string takes whatever is written to it.
         let _ = handler.render_report(&mut text, problem);
         text.push('\n');

@@ -143,6 +143,31 @@ impl Session {
         self.context.state().optimize(plan)
     }
 
+    /// `plan` with exactly the types of `schema`: text in one representation, instants in UTC microseconds.
+    ///
+    /// # Errors
+    /// When a column is missing or cannot be cast.
+    pub fn in_shape(&self, plan: LogicalPlan, schema: &SchemaRef) -> Result<LogicalPlan> {
+        let same = |(made, wanted): (&arrow::datatypes::FieldRef, &arrow::datatypes::FieldRef)| {
+            made.data_type() == wanted.data_type()
+        };
+        if plan.schema().fields().iter().zip(schema.fields()).all(same) {
+            return Ok(plan);
+        }
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|field| {
+                let (qualifier, made) =
+                    plan.schema().qualified_field_with_unqualified_name(field.name())?;
+                let column = col(datafusion::common::Column::from((qualifier, made)));
+                Ok(datafusion::logical_expr::cast(column, field.data_type().clone())
+                    .alias(field.name()))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        LogicalPlanBuilder::from(plan).project(columns)?.build()
+    }
+
     /// A plan that can be executed.
     pub fn frame(&self, plan: LogicalPlan) -> DataFrame {
         DataFrame::new(self.context.state(), plan)

@@ -47,6 +47,17 @@ pub fn sql_type(data_type: &DataType) -> Option<SqlType> {
     }
 }
 
+/// Whether a column that SQL made can stand for a declared type: it has the type, or is an instant in another unit,
+/// as SQL's own `timestamp` (nanoseconds, no zone) is, which becomes UTC microseconds at the end of its stage.
+pub fn stands_for(data_type: &DataType, declared: SqlType) -> bool {
+    let instant = match data_type {
+        DataType::Timestamp(_, None) => true,
+        DataType::Timestamp(_, Some(zone)) => matches!(&**zone, UTC | "+00:00"),
+        _ => false,
+    };
+    sql_type(data_type) == Some(declared) || instant && declared == SqlType::Timestamp
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +93,15 @@ mod tests {
         ] {
             assert_eq!(sql_type(&refused), None, "{refused}");
         }
+    }
+
+    #[test]
+    fn the_timestamp_of_sql_stands_for_an_instant() {
+        let sql = DataType::Timestamp(TimeUnit::Nanosecond, None);
+        assert!(stands_for(&sql, SqlType::Timestamp));
+        assert!(!stands_for(&sql, SqlType::Date));
+        let elsewhere = DataType::Timestamp(TimeUnit::Microsecond, Some("Europe/London".into()));
+        assert!(!stands_for(&elsewhere, SqlType::Timestamp));
     }
 
     #[test]

@@ -95,15 +95,16 @@ pub struct Convergence {
     pub converged: bool,
     /// Why the search that gave the reported parameters ended.
     pub reason: StopReason,
-    /// Steps of that search.
+    /// Steps of that search over all rows.
     pub iterations: u32,
-    /// Evaluations of the likelihood by all searches.
+    /// Passes over all rows by all searches; those over a sample are not counted.
     pub evaluations: u32,
     /// Largest absolute derivative with respect to the logarithm of a parameter, at the reported parameters.
     pub gradient_norm: f64,
     /// Number of starting points.
     pub starts: u32,
-    /// How many of them ended at the reported log-likelihood (within 1e-6 of its magnitude).
+    /// How many of them ended at the reported log-likelihood (within 1e-6 of its magnitude), or at the maximum of a
+    /// sample that leads to it.
     pub starts_agreeing: u32,
 }
 
@@ -123,29 +124,47 @@ pub struct Maximum<const N: usize> {
 /// `scale` is the natural magnitude of each parameter (1 for a shape, a typical time for a time): it centres the box of
 /// [`SearchLimits::range`]. Starts outside the box are moved onto it. `None` if there is no start, or none at which the
 /// objective is finite. Of points that are equally high up to rounding, the first converged one is taken.
+///
+/// With a `sample`, the same likelihood over a part of the rows, the search from each start begins on it, and
+/// `objective` is maximised from where that led: once, if it led to one place. It changes the time, not the maximum.
 pub fn maximise<const N: usize>(
     objective: impl Fn(&[f64; N]) -> Evaluation<N>,
+    sample: Option<impl Fn(&[f64; N]) -> Evaluation<N>>,
     starts: &[[f64; N]],
     scale: &[f64; N],
     limits: &SearchLimits,
 ) -> Option<Maximum<N>> {
-    let searches: Vec<Search<N>> = starts
+    let origins = match sample {
+        Some(sample) => origins_from_sample(sample, starts, scale, limits),
+        None => starts
+            .iter()
+            .map(|start| Origin {
+                start: *start,
+                starts: 1,
+            })
+            .collect(),
+    };
+    let searches: Vec<(Search<N>, u32)> = origins
         .iter()
-        .filter_map(|start| Search::run(&objective, start, scale, limits))
+        .filter_map(|origin| {
+            Some((
+                Search::run(&objective, &origin.start, scale, limits)?,
+                origin.starts,
+            ))
+        })
         .collect();
     let highest = searches
         .iter()
-        .map(|s| s.evaluation.value)
+        .map(|(s, _)| s.evaluation.value)
         .max_by(f64::total_cmp)?;
-    let level = |s: &&Search<N>| s.evaluation.value >= highest - 1e-9 * highest.abs().max(1.0);
-    let best = searches
+    let level = |s: &Search<N>| s.evaluation.value >= highest - 1e-9 * highest.abs().max(1.0);
+    let converged = searches
         .iter()
-        .filter(level)
-        .find(|s| s.reason == StopReason::Converged)
-        .or_else(|| searches.iter().find(|s| s.evaluation.value == highest))?;
+        .find(|(s, _)| level(s) && s.reason == StopReason::Converged);
+    let (best, _) =
+        converged.or_else(|| searches.iter().find(|(s, _)| s.evaluation.value == highest))?;
     let agrees =
-        |s: &&Search<N>| (s.evaluation.value - highest).abs() <= 1e-6 * highest.abs().max(1.0);
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        |s: &Search<N>| (s.evaluation.value - highest).abs() <= 1e-6 * highest.abs().max(1.0);
     Some(Maximum {
         parameters: best.parameters(),
         evaluation: best.evaluation,
@@ -153,12 +172,53 @@ pub fn maximise<const N: usize>(
             converged: best.reason == StopReason::Converged,
             reason: best.reason,
             iterations: best.iterations,
-            evaluations: searches.iter().map(|s| s.evaluations).sum(),
+            evaluations: searches.iter().map(|(s, _)| s.evaluations).sum(),
             gradient_norm: best.local().gradient.amax(),
-            starts: count(starts.len()),
-            starts_agreeing: count(searches.iter().filter(agrees).count()),
+            starts: u32::try_from(starts.len()).unwrap_or(u32::MAX),
+            starts_agreeing: searches
+                .iter()
+                .filter(|(s, _)| agrees(s))
+                .map(|(_, starts)| starts)
+                .sum(),
         },
     })
+}
+
+/// Where a search begins, and how many of the caller's starts led there.
+struct Origin<const N: usize> {
+    start: [f64; N],
+    starts: u32,
+}
+
+/// Maxima of the sample, each once. A start from which the sample has no maximum stays as it is.
+fn origins_from_sample<const N: usize>(
+    sample: impl Fn(&[f64; N]) -> Evaluation<N>,
+    starts: &[[f64; N]],
+    scale: &[f64; N],
+    limits: &SearchLimits,
+) -> Vec<Origin<N>> {
+    /// Of the logarithm of a parameter; far above what a search leaves and far below what separates two maxima.
+    const SAME: f64 = 1e-3;
+    let mut origins: Vec<Origin<N>> = Vec::new();
+    for start in starts {
+        let search = Search::run(&sample, start, scale, limits);
+        let end = search
+            .filter(|s| s.reason == StopReason::Converged)
+            .map(|s| s.parameters());
+        let near =
+            |a: &[f64; N], b: &[f64; N]| a.iter().zip(b).all(|(a, b)| (a / b).ln().abs() < SAME);
+        match (
+            end,
+            end.and_then(|end| origins.iter_mut().find(|origin| near(&origin.start, &end))),
+        ) {
+            (Some(_), Some(origin)) => origin.starts += 1,
+            (end, _) => origins.push(Origin {
+                start: end.unwrap_or(*start),
+                starts: 1,
+            }),
+        }
+    }
+    origins
 }
 
 /// −log-likelihood as a quadratic in the logarithms of the parameters.

@@ -6,7 +6,7 @@ use arrow::datatypes::Schema;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 
-use crate::engine::types::sql_type;
+use crate::engine::types::{sql_type, stands_for};
 use crate::spec::problem::{At, Problem, SourceText, did_you_mean};
 use crate::spec::table::TableFile;
 
@@ -144,7 +144,7 @@ pub(super) fn compare_with_contract(
             continue;
         };
         match sql_type(field.data_type()) {
-            Some(has) if has == wanted => {}
+            _ if stands_for(field.data_type(), wanted) => {}
             Some(has) => fault(
                 promised.at,
                 format!("{sql_path} makes `{column}` as {has}, but the contract says {wanted}"),

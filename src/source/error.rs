@@ -40,7 +40,7 @@ pub enum SourceError {
         file: String,
         /// Why.
         #[source]
-        source: StoreError,
+        source: Box<StoreError>,
     },
     /// An object is not what it was when the run listed it.
     #[error(
@@ -86,9 +86,9 @@ pub enum SourceError {
         /// The declared column.
         column: String,
         /// The declared type.
-        declared: String,
+        declared: Box<str>,
         /// The object's type.
-        found: String,
+        found: Box<str>,
     },
     /// A `name=value` of the path is missing or does not parse.
     #[error("{table}: {file}: partition column `{column}`: {reason}")]
@@ -128,9 +128,9 @@ pub enum SourceError {
         /// Rows read.
         read: u64,
         /// Their ratio, in percent.
-        share: String,
+        share: Box<str>,
         /// The declared bound, in percent.
-        bound: String,
+        bound: Box<str>,
         /// The first three rows: file, line, column and reason.
         examples: String,
     },

@@ -81,7 +81,7 @@ pub(crate) async fn list(
     let failed = |file: &str, error| SourceError::Store {
         table: source.to_owned(),
         file: file.to_owned(),
-        source: store.error(file, error),
+        source: Box::new(store.error(file, error)),
     };
     let mut found: Vec<(String, ObjectMeta)> = match &parsed.matcher {
         None => match store.store.head(&store.join(&parsed.literal)).await {

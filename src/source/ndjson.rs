@@ -91,7 +91,9 @@ impl NdjsonRecords {
         // from their text, because a parser would make doubles of decimals.
         serde_json::from_str::<IgnoredAny>(line).map_err(|error| {
             // The parser sees one line and calls it the first; the entry itself tells the line.
-            let reason = error.to_string().replace(" at line 1 column ", " at column ");
+            let reason = error
+                .to_string()
+                .replace(" at line 1 column ", " at column ");
             (None, format!("no JSON: {reason}"))
         })?;
         if !line.trim_ascii_start().starts_with('{') {

@@ -163,8 +163,8 @@ async fn footer(table: &Table, object: &Object) -> Result<ArrowReaderMetadata, S
                 table: source,
                 file,
                 column: column.name.clone(),
-                declared: column.sql_type.to_string(),
-                found: field.data_type().to_string(),
+                declared: column.sql_type.to_string().into(),
+                found: field.data_type().to_string().into(),
             });
         }
     }

@@ -14,8 +14,9 @@ use crate::failure::FailureKind;
 
 fn file(columns: Vec<(&str, ArrayRef, bool)>, rows_a_group: usize) -> Vec<u8> {
     let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
-    let properties =
-        WriterProperties::builder().set_max_row_group_row_count(Some(rows_a_group)).build();
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(rows_a_group))
+        .build();
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
     writer.write(&batch).unwrap();
@@ -32,15 +33,49 @@ const YAML: &str = "path: \"*.parquet\"\nformat: parquet\ncolumns:
 ";
 
 fn sample() -> Vec<u8> {
-    let amount = Decimal128Array::from(vec![Some(25_000), Some(25_001), None, Some(1_0000), Some(0)]);
+    let amount = Decimal128Array::from(vec![
+        Some(25_000),
+        Some(25_001),
+        None,
+        Some(1_0000),
+        Some(0),
+    ]);
     let at = TimestampNanosecondArray::from(vec![Some(1_000), None, Some(0), Some(1_500), Some(0)]);
     file(
         vec![
-            ("note", Arc::new(BinaryArray::from(vec![Some(b"a".as_slice()), None, Some(b"\xFF"), Some(b"d"), Some(b"e")])), true),
-            ("id", Arc::new(UInt64Array::from(vec![Some(1), Some(2), Some(3), Some(4), None])), true),
-            ("amount", Arc::new(amount.with_precision_and_scale(20, 4).unwrap()), true),
+            (
+                "note",
+                Arc::new(BinaryArray::from(vec![
+                    Some(b"a".as_slice()),
+                    None,
+                    Some(b"\xFF"),
+                    Some(b"d"),
+                    Some(b"e"),
+                ])),
+                true,
+            ),
+            (
+                "id",
+                Arc::new(UInt64Array::from(vec![
+                    Some(1),
+                    Some(2),
+                    Some(3),
+                    Some(4),
+                    None,
+                ])),
+                true,
+            ),
+            (
+                "amount",
+                Arc::new(amount.with_precision_and_scale(20, 4).unwrap()),
+                true,
+            ),
             ("at", Arc::new(at), true),
-            ("rate", Arc::new(Float64Array::from(vec![0.5, 1.0, 1.0, 1.0, f64::NAN])), true),
+            (
+                "rate",
+                Arc::new(Float64Array::from(vec![0.5, 1.0, 1.0, 1.0, f64::NAN])),
+                true,
+            ),
         ],
         2,
     )
@@ -48,7 +83,9 @@ fn sample() -> Vec<u8> {
 
 #[tokio::test]
 async fn values_that_would_lose_something_are_set_aside() {
-    let raw = Raw::open(memory(&[("a.parquet", &sample())]).await, YAML).await.unwrap();
+    let raw = Raw::open(memory(&[("a.parquet", &sample())]).await, YAML)
+        .await
+        .unwrap();
     assert_eq!(
         raw.sql("select * from orders").await,
         table(
@@ -73,13 +110,21 @@ async fn values_that_would_lose_something_are_set_aside() {
 
 #[tokio::test]
 async fn what_is_kept_does_not_depend_on_the_columns_asked_for() {
-    for sql in ["select count(*) from orders", "select count(rate) from orders", "select count(_line) from orders"] {
-        let raw = Raw::open(memory(&[("a.parquet", &sample())]).await, YAML).await.unwrap();
+    for sql in [
+        "select count(*) from orders",
+        "select count(rate) from orders",
+        "select count(_line) from orders",
+    ] {
+        let raw = Raw::open(memory(&[("a.parquet", &sample())]).await, YAML)
+            .await
+            .unwrap();
         assert_eq!(raw.number(sql).await, "1", "{sql}");
         assert_eq!(raw.counts(), (5, 1, 4), "{sql}");
         assert_eq!(raw.set_aside.rows(), 4, "{sql}");
     }
-    let raw = Raw::open(memory(&[("a.parquet", &sample())]).await, YAML).await.unwrap();
+    let raw = Raw::open(memory(&[("a.parquet", &sample())]).await, YAML)
+        .await
+        .unwrap();
     raw.sql("select id from orders limit 1").await;
     raw.provider.drain_unread(2).await.unwrap();
     assert_eq!((raw.counts(), raw.set_aside.rows()), ((5, 1, 4), 4));
@@ -88,13 +133,24 @@ async fn what_is_kept_does_not_depend_on_the_columns_asked_for() {
 #[tokio::test]
 async fn row_groups_are_read_apart_and_number_their_rows_through() {
     let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..10_000));
-    let notes: ArrayRef = Arc::new(StringArray::from_iter_values((0..10_000).map(|n| format!("n{n}"))));
+    let notes: ArrayRef = Arc::new(StringArray::from_iter_values(
+        (0..10_000).map(|n| format!("n{n}")),
+    ));
     let bytes = file(vec![("id", ids, false), ("note", notes, false)], 1_000);
     let yaml = "path: a.parquet\nformat: parquet\ncolumns: {id: {type: bigint, required: true}, note: {type: varchar}}\n";
-    let raw = Raw::open(memory(&[("a.parquet", &bytes)]).await, yaml).await.unwrap();
-    assert_eq!(raw.number("select count(*) from orders where _line = id + 1 and note = 'n' || id").await, "10000");
+    let raw = Raw::open(memory(&[("a.parquet", &bytes)]).await, yaml)
+        .await
+        .unwrap();
+    assert_eq!(
+        raw.number("select count(*) from orders where _line = id + 1 and note = 'n' || id")
+            .await,
+        "10000"
+    );
     let plan = raw.sql("explain select id from orders").await;
-    assert!(plan.contains("RawTableExec: source=shop.orders, objects=1, partitions=2, columns=[id]"), "{plan}");
+    assert!(
+        plan.contains("RawTableExec: source=shop.orders, objects=1, partitions=2, columns=[id]"),
+        "{plan}"
+    );
     assert_eq!(raw.counts(), (10_000, 10_000, 0));
 }
 
@@ -108,11 +164,29 @@ async fn files_that_do_not_fit_as_a_whole_are_errors() {
         format!("path: a.parquet\nformat: parquet\ncolumns: {{{column}: {{type: {of}}}}}\n")
     };
     for (bytes, yaml, message) in [
-        (&whole, one("id", "bigint"), "shop.orders: a.parquet has column `id` as Float64, which cannot be read as bigint without loss"),
-        (&whole, one("key", "double"), "shop.orders: a.parquet has no column `key`; it has `id`"),
-        (&torn, one("id", "double"), "shop.orders: a.parquet is damaged: it cannot be read as Parquet"),
+        (
+            &whole,
+            one("id", "bigint"),
+            "shop.orders: a.parquet has column `id` as Float64, which cannot be read as bigint without loss",
+        ),
+        (
+            &whole,
+            one("key", "double"),
+            "shop.orders: a.parquet has no column `key`; it has `id`",
+        ),
+        (
+            &torn,
+            one("id", "double"),
+            "shop.orders: a.parquet is damaged: it cannot be read as Parquet",
+        ),
     ] {
-        let error = Raw::open(memory(&[("a.parquet", bytes)]).await, &yaml).await.err().unwrap();
-        assert_eq!((error.kind(), error.to_string()), (FailureKind::DataQuality, message.to_owned()));
+        let error = Raw::open(memory(&[("a.parquet", bytes)]).await, &yaml)
+            .await
+            .err()
+            .unwrap();
+        assert_eq!(
+            (error.kind(), error.to_string()),
+            (FailureKind::DataQuality, message.to_owned())
+        );
     }
 }

@@ -161,7 +161,7 @@ impl RawTableProvider {
         if counts.rows_set_aside as f64 <= allowed {
             return Ok(());
         }
-        let percent = |share: f64| format!("{:.2} %", share * 100.0);
+        let percent = |share: f64| format!("{:.2} %", share * 100.0).into();
         Err(SourceError::TooManyBad {
             table: tally.source().to_owned(),
             set_aside: counts.rows_set_aside,

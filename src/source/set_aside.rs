@@ -3,6 +3,7 @@
 //! Memory is bounded: past a limit, chunks go to a temporary file. Nothing is sorted at the end, because each attempt to read a piece of
 //! a table meets its rows in the order of their lines: only the chunks are put in order.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -58,7 +59,10 @@ pub(crate) fn raw_text(bytes: &[u8]) -> String {
     }
     // A character cut in half is no fault of the data: go back to where one starts.
     let starts = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0xC0 != 0x80);
-    let cut = (RAW_TEXT_BYTES - 3..=RAW_TEXT_BYTES).rev().find(starts).unwrap_or(RAW_TEXT_BYTES);
+    let cut = (RAW_TEXT_BYTES - 3..=RAW_TEXT_BYTES)
+        .rev()
+        .find(starts)
+        .unwrap_or(RAW_TEXT_BYTES);
     let mut text = String::from_utf8_lossy(bytes.get(..cut).unwrap_or(bytes)).into_owned();
     text.push_str(CUT_MARK);
     text
@@ -83,7 +87,7 @@ enum Place {
 #[derive(Debug, Default)]
 struct Inner {
     chunks: Vec<(Key, Place, usize)>,
-    kept: Vec<u64>,
+    kept: HashSet<u64>,
     in_memory: usize,
     spill: Option<Spill>,
 }
@@ -349,7 +353,7 @@ impl Attempt {
         self.flush()?;
         self.kept = true;
         if self.key.chunk > 0 {
-            self.all.lock().kept.push(self.key.attempt);
+            self.all.lock().kept.insert(self.key.attempt);
         }
         Ok(())
     }

@@ -205,7 +205,7 @@ impl Table {
         SourceError::Store {
             table: self.source.to_string(),
             file: file.to_owned(),
-            source: self.store.error(file, source),
+            source: Box::new(self.store.error(file, source)),
         }
     }
 }

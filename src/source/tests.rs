@@ -4,14 +4,14 @@ use std::io::Write;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
+use ::bytes::Bytes;
 use arrow::array::RecordBatch;
 use arrow::util::display::array_value_to_string;
 use arrow::util::pretty::pretty_format_batches;
-use ::bytes::Bytes;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::ObjectStoreExt;
 
 use super::*;
 use crate::failure::FailureKind;
@@ -22,7 +22,10 @@ use crate::store::{Store, StoreKind};
 
 pub(super) fn declared(yaml: &str) -> RawTable {
     let text = format!("description: d\n{yaml}").into();
-    let file = Arc::new(SourceText { path: "raw.yml".into(), text });
+    let file = Arc::new(SourceText {
+        path: "raw.yml".into(),
+        text,
+    });
     decode(&file, &|_| None).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
@@ -30,9 +33,17 @@ pub(super) async fn memory(objects: &[(&str, &[u8])]) -> Store {
     let memory = InMemory::new();
     for (path, bytes) in objects {
         let payload = Bytes::copy_from_slice(bytes).into();
-        memory.put(&Path::parse(path).unwrap(), payload).await.unwrap();
+        memory
+            .put(&Path::parse(path).unwrap(), payload)
+            .await
+            .unwrap();
     }
-    Store::new(Arc::new(memory), Path::default(), "memory:".into(), StoreKind::Memory)
+    Store::new(
+        Arc::new(memory),
+        Path::default(),
+        "memory:".into(),
+        StoreKind::Memory,
+    )
 }
 
 /// A raw table `shop.orders` and what became of it.
@@ -47,14 +58,24 @@ impl Raw {
         Self::open_with(store, yaml, SessionConfig::new().with_target_partitions(2)).await
     }
 
-    async fn open_with(store: Store, yaml: &str, config: SessionConfig) -> Result<Self, SourceError> {
+    async fn open_with(
+        store: Store,
+        yaml: &str,
+        config: SessionConfig,
+    ) -> Result<Self, SourceError> {
         let set_aside = SetAside::new(&std::env::temp_dir());
         let table = declared(yaml);
         let provider =
             RawTableProvider::open("shop", "orders", &table, 0.01, store, &set_aside).await?;
         let context = SessionContext::new_with_config(config);
-        context.register_table("orders", Arc::clone(&provider) as _).unwrap();
-        Ok(Self { provider, set_aside, context })
+        context
+            .register_table("orders", Arc::clone(&provider) as _)
+            .unwrap();
+        Ok(Self {
+            provider,
+            set_aside,
+            context,
+        })
     }
 
     async fn try_sql(&self, sql: &str) -> datafusion::error::Result<Vec<RecordBatch>> {
@@ -62,7 +83,9 @@ impl Raw {
     }
 
     pub(super) async fn sql(&self, sql: &str) -> String {
-        pretty_format_batches(&self.try_sql(sql).await.unwrap()).unwrap().to_string()
+        pretty_format_batches(&self.try_sql(sql).await.unwrap())
+            .unwrap()
+            .to_string()
     }
 
     pub(super) async fn number(&self, sql: &str) -> String {
@@ -86,11 +109,16 @@ impl Raw {
         let mut rows = Vec::new();
         for batch in self.set_aside.batches() {
             let batch = batch.unwrap();
-            let text = |column: usize, row| array_value_to_string(batch.column(column), row).unwrap();
+            let text =
+                |column: usize, row| array_value_to_string(batch.column(column), row).unwrap();
             for row in 0..batch.num_rows() {
                 assert_eq!(text(0, row), "shop.orders");
                 let (file, line, raw) = (text(1, row), text(2, row), text(3, row));
-                rows.push(format!("{file}:{line} {}: {} | {raw}", text(4, row), text(5, row)));
+                rows.push(format!(
+                    "{file}:{line} {}: {} | {raw}",
+                    text(4, row),
+                    text(5, row)
+                ));
             }
         }
         rows
@@ -98,7 +126,11 @@ impl Raw {
 }
 
 pub(super) fn table(text: &str) -> String {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 const ORDERS: &str = "path: \"*.csv\"\nformat: {csv: {}}\ncolumns:
@@ -153,7 +185,8 @@ async fn rows_are_kept_or_set_aside_with_file_line_text_and_reason() {
 
 #[tokio::test]
 async fn blanks_as_delimiter() {
-    let text = b" id  day qty  amount\r\n 00001 19970101  1   11.77\r\n 00002 19970112  x   12.00\r\n";
+    let text =
+        b" id  day qty  amount\r\n 00001 19970101  1   11.77\r\n 00002 19970112  x   12.00\r\n";
     let store = memory(&[("m.txt", text)]).await;
     let yaml = "path: m.txt\nformat: {csv: {delimiter: whitespace}}\ncolumns:
   amount: {type: \"decimal(10,2)\"}
@@ -172,7 +205,10 @@ async fn blanks_as_delimiter() {
              +--------+-------+------------+-----+"
         )
     );
-    assert_eq!(raw.aside(), ["m.txt:3 qty: `x` is not a bigint |  00002 19970112  x   12.00"]);
+    assert_eq!(
+        raw.aside(),
+        ["m.txt:3 qty: `x` is not a bigint |  00002 19970112  x   12.00"]
+    );
 }
 
 #[tokio::test]
@@ -184,7 +220,8 @@ columns: {id: {type: bigint}, b: {type: varchar}, c: {type: varchar}}
 ";
     let raw = Raw::open(store, yaml).await.unwrap();
     assert_eq!(
-        raw.sql("select id, b is null as missing, c from orders order by id").await,
+        raw.sql("select id, b is null as missing, c from orders order by id")
+            .await,
         table(
             "+----+---------+-----+
              | id | missing | c   |
@@ -207,7 +244,9 @@ columns: {id: {type: bigint}, b: {type: varchar}, c: {type: varchar}}
 async fn an_object_damaged_as_a_whole_is_an_error_that_names_it() {
     let gz = {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(&b"id,day,amount,note\n1,,,\n".repeat(1000)).unwrap();
+        encoder
+            .write_all(&b"id,day,amount,note\n1,,,\n".repeat(1000))
+            .unwrap();
         encoder.finish().unwrap()
     };
     for (file, bytes, message) in [
@@ -238,7 +277,9 @@ async fn an_object_damaged_as_a_whole_is_an_error_that_names_it() {
         ),
     ] {
         let yaml = ORDERS.replace("*.csv", file);
-        let raw = Raw::open(memory(&[(file, bytes)]).await, &yaml).await.unwrap();
+        let raw = Raw::open(memory(&[(file, bytes)]).await, &yaml)
+            .await
+            .unwrap();
         let failure = raw.failure("select count(*) from orders").await;
         assert_eq!(failure, (FailureKind::DataQuality, message.to_owned()));
         assert_eq!(raw.set_aside.rows(), 0, "{file}");
@@ -254,7 +295,10 @@ async fn an_empty_object_has_no_rows_and_a_warning() {
     assert_eq!(raw.counts(), (0, 0, 0));
     assert_eq!(
         raw.provider.tally().warnings(),
-        ["shop.orders: a.csv is empty", "shop.orders: columns that are not declared are ignored: `x`"]
+        [
+            "shop.orders: a.csv is empty",
+            "shop.orders: columns that are not declared are ignored: `x`"
+        ]
     );
     raw.provider.check_share().unwrap();
 }
@@ -263,7 +307,12 @@ async fn an_empty_object_has_no_rows_and_a_warning() {
 fn dirty(rows: u64) -> Vec<u8> {
     let mut text = b"id,day,amount,note\n".to_vec();
     for row in 0..rows {
-        writeln!(text, "{row},2024-01-02,{}.25,some text that is not short {row}", row % 100).unwrap();
+        writeln!(
+            text,
+            "{row},2024-01-02,{}.25,some text that is not short {row}",
+            row % 100
+        )
+        .unwrap();
         if row % 10 == 9 {
             writeln!(text, "{row},2024-13-02,1,bad").unwrap();
         }
@@ -279,7 +328,11 @@ async fn counts_do_not_depend_on_what_sql_asks_for() {
         vec![],
         vec!["select * from orders limit 1"],
         vec!["select count(*) from orders"],
-        vec!["select sum(amount) from orders", "select max(note) from orders", "select * from orders limit 5"],
+        vec![
+            "select sum(amount) from orders",
+            "select max(note) from orders",
+            "select * from orders limit 5",
+        ],
         vec!["select o.id from orders o join (select 1 as id where false) n on o.id = n.id"],
         vec!["select count(*) from orders a join orders b on a.id = b.id and a._file = b._file"],
     ] {
@@ -298,12 +351,17 @@ async fn counts_do_not_depend_on_what_sql_asks_for() {
         seen.push(raw.aside());
     }
     assert!(seen.iter().all(|aside| *aside == seen[0]));
-    assert_eq!(seen[0][0], "a.csv:12 day: `2024-13-02` is not an ISO 8601 date | 9,2024-13-02,1,bad");
+    assert_eq!(
+        seen[0][0],
+        "a.csv:12 day: `2024-13-02` is not an ISO 8601 date | 9,2024-13-02,1,bad"
+    );
 }
 
 #[tokio::test]
 async fn too_many_bad_rows_are_an_error_with_examples() {
-    let raw = Raw::open(memory(&[("c.csv", &dirty(40))]).await, ORDERS).await.unwrap();
+    let raw = Raw::open(memory(&[("c.csv", &dirty(40))]).await, ORDERS)
+        .await
+        .unwrap();
     raw.provider.drain_unread(1).await.unwrap();
     let error = raw.provider.check_share().unwrap_err();
     assert_eq!(error.kind(), FailureKind::DataQuality);
@@ -322,7 +380,8 @@ async fn compressed_objects_read_like_plain_ones() {
     let gz: Vec<u8> = text
         .chunks(400_000)
         .flat_map(|member| {
-            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            let mut encoder =
+                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             encoder.write_all(member).unwrap();
             encoder.finish().unwrap()
         })
@@ -330,8 +389,14 @@ async fn compressed_objects_read_like_plain_ones() {
     let zst = zstd::encode_all(text.as_slice(), 1).unwrap();
     for (file, bytes) in [("a.csv", &text), ("a.csv.gz", &gz), ("a.csv.zst", &zst)] {
         let yaml = ORDERS.replace("*.csv", file);
-        let raw = Raw::open(memory(&[(file, bytes)]).await, &yaml).await.unwrap();
-        assert_eq!(raw.number("select sum(amount) from orders").await, "1990000.00", "{file}");
+        let raw = Raw::open(memory(&[(file, bytes)]).await, &yaml)
+            .await
+            .unwrap();
+        assert_eq!(
+            raw.number("select sum(amount) from orders").await,
+            "1990000.00",
+            "{file}"
+        );
         assert_eq!(raw.counts(), (44_000, 40_000, 4_000), "{file}");
     }
 }
@@ -340,7 +405,10 @@ async fn compressed_objects_read_like_plain_ones() {
 async fn partitions_are_columns() {
     let store = memory(&[
         ("y/day=2024-01-02/shop=B/1.csv", b"id\n1\n2\n"),
-        ("y/day=2024-01-01/shop=__HIVE_DEFAULT_PARTITION__/1.csv", b"id\n3\n"),
+        (
+            "y/day=2024-01-01/shop=__HIVE_DEFAULT_PARTITION__/1.csv",
+            b"id\n3\n",
+        ),
     ])
     .await;
     let yaml = "path: \"y/**/*.csv\"\nformat: {csv: {}}\ncolumns: {id: {type: bigint}}
@@ -348,7 +416,8 @@ partitions: {day: date, shop: varchar}
 ";
     let raw = Raw::open(store, yaml).await.unwrap();
     assert_eq!(
-        raw.sql("select shop, day, id, _line from orders order by id").await,
+        raw.sql("select shop, day, id, _line from orders order by id")
+            .await,
         table(
             "+------+------------+----+-------+
              | shop | day        | id | _line |
@@ -377,10 +446,13 @@ async fn json_lines() {
 {"id":11,"amount":12345678901234567.89}
 "#;
     let store = memory(&[("a.ndjson", text)]).await;
-    let yaml = ORDERS.replace("*.csv", "a.ndjson").replace("csv: {}", "ndjson: {}");
+    let yaml = ORDERS
+        .replace("*.csv", "a.ndjson")
+        .replace("csv: {}", "ndjson: {}");
     let raw = Raw::open(store, &yaml).await.unwrap();
     assert_eq!(
-        raw.sql("select id, day, amount, note, _line from orders order by id").await,
+        raw.sql("select id, day, amount, note, _line from orders order by id")
+            .await,
         table(
             r#"+----+------------+--------+-----------------+-------+
                | id | day        | amount | note            | _line |
@@ -410,7 +482,8 @@ async fn json_lines() {
 /// The shared data, if it is there.
 fn shared(below: &str) -> Option<Store> {
     let root = std::env::var_os("CVM_SHARED_DATA").map(PathBuf::from);
-    let root = root.unwrap_or_else(|| FilePath::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
+    let root =
+        root.unwrap_or_else(|| FilePath::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
     let path = root.join(below);
     if !path.exists() {
         println!("skipped: {} is not there", path.display());
@@ -422,7 +495,9 @@ fn shared(below: &str) -> Option<Store> {
 
 #[tokio::test]
 async fn online_retail_by_day() {
-    let Some(store) = shared("online_retail") else { return };
+    let Some(store) = shared("online_retail") else {
+        return;
+    };
     let yaml = "path: \"by-day/*.csv\"\nformat: {csv: {}}\ncolumns:
   InvoiceNo: {type: varchar, required: true}
   StockCode: {type: varchar, required: true}
@@ -484,7 +559,9 @@ async fn cdnow_master_is_aligned_by_blanks() {
 
 #[tokio::test]
 async fn olist_reviews_have_line_breaks_inside_quotes() {
-    let Some(store) = shared("olist_subset") else { return };
+    let Some(store) = shared("olist_subset") else {
+        return;
+    };
     let yaml = "path: \"*reviews*.csv\"\nformat: {csv: {}}\ncolumns:
   review_id: {type: varchar, required: true}
   review_score: {type: bigint, required: true}
@@ -492,6 +569,9 @@ async fn olist_reviews_have_line_breaks_inside_quotes() {
   review_creation_date: {type: timestamp, required: true}
 ";
     let raw = Raw::open(store, yaml).await.unwrap();
-    assert_eq!(raw.number("select sum(review_score) from orders").await, "26909");
+    assert_eq!(
+        raw.number("select sum(review_score) from orders").await,
+        "26909"
+    );
     assert_eq!(raw.counts(), (8_225, 8_225, 0));
 }

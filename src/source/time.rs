@@ -194,12 +194,25 @@ fn simple(format: &str) -> Option<Vec<Step>> {
     }
     let step = |(at, field): (usize, &Result<Field, u8>)| match *field {
         Err(literal) => Step::Literal(literal),
-        Ok(Field::Year) => Step::Number { field: Field::Year, least: 4, most: 4 },
+        Ok(Field::Year) => Step::Number {
+            field: Field::Year,
+            least: 4,
+            most: 4,
+        },
         Ok(field) => {
             // Numbers side by side can only be told apart at full width.
-            let is_number = |at: Option<usize>| at.is_some_and(|at| matches!(fields.get(at), Some(Ok(_))));
-            let least = if is_number(at.checked_sub(1)) || is_number(Some(at + 1)) { 2 } else { 1 };
-            Step::Number { field, least, most: 2 }
+            let is_number =
+                |at: Option<usize>| at.is_some_and(|at| matches!(fields.get(at), Some(Ok(_))));
+            let least = if is_number(at.checked_sub(1)) || is_number(Some(at + 1)) {
+                2
+            } else {
+                1
+            };
+            Step::Number {
+                field,
+                least,
+                most: 2,
+            }
         }
     };
     Some(fields.iter().enumerate().map(step).collect())

@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::datasource::ViewTable;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::{ExecutionPlanProperties, execute_stream_partitioned};
+use datafusion::physical_plan::execute_stream_partitioned;
 use datafusion::common::TableReference;
 use datafusion::sql::parser::Statement;
 
@@ -52,12 +52,12 @@ impl Stage for SqlStage {
     async fn run(&self, context: &StageContext) -> Result<Made, StageError> {
         let failed = || StageError::engine(&self.name);
         let plan = context.session.plan(self.statement.clone()).await.map_err(failed())?;
+        let plan = context.session.in_shape(plan, &self.schema).map_err(failed())?;
         if !self.written_down {
             return Ok(view(plan));
         }
         let physical =
             context.session.frame(plan).create_physical_plan().await.map_err(failed())?;
-        debug_assert!(physical.output_partitioning().partition_count() > 0);
         let task = context.session.task();
         let streams = execute_stream_partitioned(physical, task).map_err(failed())?;
         let parts = streams.into_iter().map(|stream| part_of(stream, self.output_schema()));

@@ -116,3 +116,35 @@ fn gamma_gamma_recovers_its_parameters() {
         );
     }
 }
+
+/// The log-likelihood could rise by no more than 1e-8.
+fn no_gain_left<M>(fit: &Fit<M>, gradient: &[f64]) {
+    let errors = fit
+        .estimates
+        .iter()
+        .map(|estimate| estimate.standard_error.unwrap());
+    let gain: f64 = gradient
+        .iter()
+        .zip(errors)
+        .map(|(slope, error)| (slope * error).powi(2))
+        .sum();
+    assert!(gain < 1e-8, "{gain}");
+}
+
+/// Past some 65,000 histories a search begins on a sample of them; where it ends must not depend on that.
+#[test]
+fn a_search_that_begins_on_a_sample_ends_at_the_maximum_of_all() {
+    let truth = [1.5, 60.0, 0.5, 4.0];
+    let (x, recency_age, customer_age) = histories(100_000, truth, 730.0, 9);
+    let summaries = Summaries::new(&x, &recency_age, &customer_age).unwrap();
+    let fit = bg_nbd::fit(&summaries);
+    within_three_standard_errors(&fit, &truth);
+    no_gain_left(&fit, &fit.model.evaluate(&summaries).gradient);
+
+    let truth = [6.25, 3.74, 15.44];
+    let (purchases, means) = spend(100_000, truth, 9);
+    let spenders = Spenders::new(&purchases, &means).unwrap();
+    let fit = gamma_gamma::fit(&spenders);
+    within_three_standard_errors(&fit, &truth);
+    no_gain_left(&fit, &fit.model.evaluate(&spenders).gradient);
+}

@@ -17,7 +17,7 @@ fn bits(numbers: impl IntoIterator<Item = f64>) -> Vec<u64> {
     numbers.into_iter().map(f64::to_bits).collect()
 }
 
-/// Every number of the fit to 40,000 customers (five chunks of rows), and of their predictions.
+/// Every number of the fit to 100,000 customers (a dozen chunks of rows, enough to begin on a sample of them), and of their predictions.
 fn everything_about_purchases(table: &simulated::Histories) -> Vec<u64> {
     let (x, recency_age, customer_age) = table;
     let fit = bg_nbd::fit(&Summaries::new(x, recency_age, customer_age).unwrap());
@@ -44,16 +44,16 @@ fn everything_about_purchases(table: &simulated::Histories) -> Vec<u64> {
 
 #[test]
 fn bg_nbd_is_bit_identical_on_one_two_and_five_threads() {
-    let table = simulated::histories(40_000, [1.5, 60.0, 0.5, 4.0], 730.0, 7);
+    let table = simulated::histories(100_000, [1.5, 60.0, 0.5, 4.0], 730.0, 7);
     let one = in_pool(1, || everything_about_purchases(&table));
-    assert_eq!(one.len(), 4 + 1 + 16 + 3 * 40_000);
+    assert_eq!(one.len(), 4 + 1 + 16 + 3 * 100_000);
     assert_eq!(one, in_pool(2, || everything_about_purchases(&table)));
     assert_eq!(one, in_pool(5, || everything_about_purchases(&table)));
 }
 
 #[test]
 fn gamma_gamma_is_bit_identical_on_one_two_and_five_threads() {
-    let (purchases, means) = simulated::spend(40_000, [6.25, 3.74, 15.44], 7);
+    let (purchases, means) = simulated::spend(100_000, [6.25, 3.74, 15.44], 7);
     let everything = || {
         let fit = gamma_gamma::fit(&Spenders::new(&purchases, &means).unwrap());
         let numbers = fit

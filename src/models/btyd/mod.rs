@@ -8,12 +8,15 @@
 
 pub mod bg_nbd;
 mod horizon;
+mod ranking;
 mod summaries;
 mod summary;
 
 use rayon::prelude::*;
 
 pub use horizon::{Horizon, HorizonError};
+use ranking::Ranking;
+pub(crate) use summaries::Histories;
 pub use summaries::{Summaries, SummariesError};
 pub(crate) use summary::exact;
 pub use summary::{Summary, SummaryDefect};
@@ -29,6 +32,15 @@ pub struct Prediction {
     pub discounted_expected_purchases: f64,
 }
 
+/// What is foretold of a customer of whom it is known that he or she still is one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct IfAlive {
+    /// Expected purchases within the horizon.
+    pub expected_purchases: f64,
+    /// The same, discounted to the end of the observed time.
+    pub discounted_expected_purchases: f64,
+}
+
 /// A model of repeat purchases in continuous time with known parameters.
 pub trait PurchaseModel: Send + Sync {
     /// Log-likelihood of one customer's history.
@@ -37,8 +49,9 @@ pub trait PurchaseModel: Send + Sync {
     /// Probability that the customer is still one, given the history.
     fn probability_alive(&self, customer: &Summary) -> f64;
 
-    /// Everything about one customer at once, cheaper than one by one.
-    fn predict(&self, horizon: &Horizon, customer: &Summary) -> Prediction;
+    /// Purchases ahead of a customer who is known to be alive after `frequency` repeat purchases at `customer_age`.
+    /// Purchases being Poisson, it does not matter when the last one was.
+    fn if_alive(&self, horizon: &Horizon, frequency: u64, customer_age: f64) -> IfAlive;
 
     /// Expected purchases in the `time` after the end of the observed time, given the history; 0 at 0, NaN for a
     /// negative or infinite time.
@@ -48,10 +61,18 @@ pub trait PurchaseModel: Send + Sync {
     /// or infinite time.
     fn expected_purchases_new_customer(&self, time: f64) -> f64;
 
+    /// Everything about one customer.
+    fn predict(&self, horizon: &Horizon, customer: &Summary) -> Prediction {
+        predict_with(
+            self.probability_alive(customer),
+            self.if_alive(horizon, customer.frequency(), customer.customer_age()),
+        )
+    }
+
     /// [`PurchaseModel::predict`] for every row, in parallel in the calling pool. A row's result depends on it alone.
     ///
     /// # Errors
-    /// Where the columns differ in length or a row is no possible history; the row is named.
+    /// Where the columns differ in length or a row is no possible history; the first such row is named.
     fn predict_all(
         &self,
         horizon: &Horizon,
@@ -59,17 +80,54 @@ pub trait PurchaseModel: Send + Sync {
         recency_age: &[f64],
         customer_age: &[f64],
     ) -> Result<Vec<Prediction>, SummariesError> {
-        summaries::check_lengths(frequency, recency_age, customer_age, None)?;
-        let row = |row: usize| {
-            let customer = Summary::new(frequency[row], recency_age[row], customer_age[row])
-                .map_err(|defect| SummariesError::Row { row, defect })?;
-            Ok(self.predict(horizon, &customer))
+        let customers = summaries::parse(frequency, recency_age, customer_age, None)?;
+        // In whole days there are few distinct pairs, and what depends on them alone is by far the dearest part.
+        let frequencies = Ranking::new(&customers, |(customer, _)| customer.frequency())?;
+        let ages = Ranking::new(&customers, |(customer, _)| {
+            customer.customer_age().to_bits()
+        })?;
+        let pair = |customer: &Summary| {
+            frequencies.rank(customer.frequency()) << 32
+                | ages.rank(customer.customer_age().to_bits())
         };
-        let rows: Vec<Result<Prediction, SummariesError>> = (0..frequency.len())
-            .into_par_iter()
+        let wanted: Vec<u64> = customers
+            .par_iter()
+            .map(|(customer, _)| pair(customer))
+            .collect();
+        let pairs = Ranking::new(&wanted, |pair| *pair)?;
+        let value =
+            |ranking: &Ranking, rank: u64| ranking.values.get(rank as usize).copied().unwrap_or(0);
+        let ahead: Vec<IfAlive> = pairs
+            .values
+            .par_iter()
+            .with_min_len(16)
+            .map(|pair| {
+                let (frequency, age) = (
+                    value(&frequencies, pair >> 32),
+                    value(&ages, pair & 0xffff_ffff),
+                );
+                self.if_alive(horizon, frequency, f64::from_bits(age))
+            })
+            .collect();
+        let row = |((customer, _), pair): (&(Summary, u64), &u64)| {
+            predict_with(
+                self.probability_alive(customer),
+                ahead[pairs.rank(*pair) as usize],
+            )
+        };
+        Ok(customers
+            .par_iter()
+            .zip(&wanted)
             .with_min_len(256)
             .map(row)
-            .collect();
-        rows.into_iter().collect()
+            .collect())
+    }
+}
+
+fn predict_with(probability_alive: f64, if_alive: IfAlive) -> Prediction {
+    Prediction {
+        probability_alive,
+        expected_purchases: probability_alive * if_alive.expected_purchases,
+        discounted_expected_purchases: probability_alive * if_alive.discounted_expected_purchases,
     }
 }

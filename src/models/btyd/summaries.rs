@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use thiserror::Error;
 
+use super::ranking::Ranking;
 use super::summary::{Summary, SummaryDefect, exact};
 
 /// Why rows cannot be fitted to.
@@ -33,7 +34,7 @@ pub enum SummariesError {
         row: usize,
     },
     /// More than the arithmetic is exact for.
-    #[error("more than 2^53 customers or 2^32 distinct histories")]
+    #[error("more than 2^53 customers, or more distinct histories than 63 bits can number")]
     TooMany,
 }
 
@@ -46,13 +47,19 @@ pub struct Summaries {
     purchases: f64,
     /// Σ T.
     time: f64,
+    pub(crate) histories: Histories,
+}
+
+/// Distinct histories, laid out for repeated passes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Histories {
     /// Distinct x with the customers that have it, ascending.
     pub(crate) frequencies: Vec<(f64, f64)>,
     /// Distinct T with Σ 1 and Σ x of the customers that have it, ascending.
     pub(crate) ages: Vec<(f64, f64, f64)>,
-    /// Distinct t_x of repeat buyers, ascending.
+    /// Distinct t_x, ascending.
     pub(crate) recencies: Vec<f64>,
-    /// Distinct histories with x > 0, in the order of (x, T, t_x).
+    /// Histories with x > 0, in the order of (x, T, t_x).
     pub(crate) repeaters: Vec<Repeater>,
 }
 
@@ -115,126 +122,178 @@ impl Summaries {
         t: &[f64],
         customers: Option<&[u64]>,
     ) -> Result<Self, SummariesError> {
-        check_lengths(x, t_x, t, customers)?;
-        let parse = |row: usize| {
-            let summary = Summary::new(x[row], t_x[row], t[row])
-                .map_err(|defect| SummariesError::Row { row, defect })?;
-            match customers.map_or(1, |c| c[row]) {
-                0 => Err(SummariesError::NoCustomersInRow { row }),
-                count => Ok((summary, count)),
-            }
-        };
-        // The first bad row must be the one named, so that an error is as reproducible as a result.
-        if let Some(error) = (0..x.len())
-            .into_par_iter()
-            .find_map_first(|row| parse(row).err())
-        {
-            return Err(error);
-        }
-        let mut rows: Vec<(Summary, u64)> = (0..x.len())
-            .into_par_iter()
-            .filter_map(|row| parse(row).ok())
-            .collect();
-        rows.par_sort_unstable_by(|(a, _), (b, _)| {
-            a.frequency()
-                .cmp(&b.frequency())
-                .then(a.customer_age().total_cmp(&b.customer_age()))
-                .then(a.recency_age().total_cmp(&b.recency_age()))
-        });
+        let rows = parse(x, t_x, t, customers)?;
         let total = rows
             .iter()
             .try_fold(0_u64, |sum, (_, n)| sum.checked_add(*n));
         let customers = total
             .filter(|n| *n <= 1 << 53)
             .ok_or(SummariesError::TooMany)?;
-        rows.dedup_by(|later, kept| {
+
+        let frequencies = Ranking::new(&rows, |(s, _)| s.frequency())?;
+        let ages = Ranking::new(&rows, |(s, _)| s.customer_age().to_bits())?;
+        let recencies = Ranking::new(&rows, |(s, _)| s.recency_age().to_bits())?;
+        let (age_bits, recency_bits) = (ages.bits(), recencies.bits());
+        if frequencies.bits() + age_bits + recency_bits >= u64::BITS {
+            return Err(SummariesError::TooMany);
+        }
+        let mut keys: Vec<(u64, u64)> = rows
+            .par_iter()
+            .map(|(s, count)| {
+                let frequency = frequencies.rank(s.frequency());
+                let age = ages.rank(s.customer_age().to_bits());
+                let recency = recencies.rank(s.recency_age().to_bits());
+                (
+                    ((frequency << age_bits) | age) << recency_bits | recency,
+                    *count,
+                )
+            })
+            .collect();
+        keys.par_sort_unstable_by_key(|(key, _)| *key);
+        keys.dedup_by(|later, kept| {
             let same = later.0 == kept.0;
             if same {
                 kept.1 += later.1;
             }
             same
         });
-        if u32::try_from(rows.len()).is_err() {
-            return Err(SummariesError::TooMany);
-        }
-        Ok(Self::lay_out(customers, &rows))
-    }
 
-    /// `rows` are distinct and in order.
-    fn lay_out(customers: u64, rows: &[(Summary, u64)]) -> Self {
-        let distinct = |values: Vec<f64>| {
-            let mut values = values;
-            values.par_sort_unstable_by(f64::total_cmp);
-            values.dedup();
-            values
+        let times = |ranking: &Ranking| {
+            ranking
+                .values
+                .iter()
+                .map(|bits| f64::from_bits(*bits))
+                .collect::<Vec<f64>>()
         };
-        let repeat = |(s, _): &&(Summary, u64)| s.frequency() > 0;
-        let ages = distinct(rows.iter().map(|(s, _)| s.customer_age()).collect());
-        let recencies = distinct(
-            rows.iter()
-                .filter(repeat)
-                .map(|(s, _)| s.recency_age())
+        let mut histories = Histories {
+            frequencies: frequencies
+                .values
+                .iter()
+                .map(|x| (exact(*x), 0.0))
                 .collect(),
-        );
-        let position = |values: &[f64], value: f64| values.partition_point(|v| *v < value);
-        let narrow = |position: usize| u32::try_from(position).unwrap_or(u32::MAX);
-
-        let mut frequencies: Vec<(f64, f64)> = Vec::new();
-        let mut ages: Vec<(f64, f64, f64)> = ages.into_iter().map(|age| (age, 0.0, 0.0)).collect();
-        let age_of: Vec<usize> = rows
-            .par_iter()
-            .map(|(s, _)| ages.partition_point(|(age, _, _)| *age < s.customer_age()))
-            .collect();
-        let mut repeaters = Vec::with_capacity(rows.iter().filter(repeat).count());
-        let (mut purchases, mut time) = (0.0, 0.0);
-        for ((summary, count), age) in rows.iter().zip(age_of) {
-            let (x, n) = (summary.count(), exact(*count));
-            match frequencies.last_mut() {
-                Some(last) if last.0 == x => last.1 += n,
-                _ => frequencies.push((x, n)),
-            }
-            ages[age].1 += n;
-            ages[age].2 += n * x;
-            purchases += n * x;
-            time += n * summary.customer_age();
-            if summary.frequency() > 0 {
-                repeaters.push(Repeater {
-                    frequency: narrow(frequencies.len() - 1),
-                    age: narrow(age),
-                    recency: narrow(position(&recencies, summary.recency_age())),
-                    customers: n,
-                });
-            }
+            ages: times(&ages)
+                .into_iter()
+                .map(|age| (age, 0.0, 0.0))
+                .collect(),
+            recencies: times(&recencies),
+            repeaters: Vec::with_capacity(keys.len()),
+        };
+        for (key, count) in keys {
+            let field = |shift: u32, bits: u32| (key >> shift) & ((1 << bits) - 1);
+            let frequency = field(age_bits + recency_bits, frequencies.bits());
+            let narrow = |rank: u64| u32::try_from(rank).unwrap_or(u32::MAX);
+            histories.add(Repeater {
+                frequency: narrow(frequency),
+                age: narrow(field(recency_bits, age_bits)),
+                recency: narrow(field(0, recency_bits)),
+                customers: exact(count),
+            });
         }
-        Self {
+        histories.repeaters.shrink_to_fit();
+        let purchases = histories.frequencies.iter().map(|(x, n)| x * n).sum();
+        let time = histories.ages.iter().map(|(age, n, _)| age * n).sum();
+        Ok(Self {
             customers,
             purchases,
             time,
-            frequencies,
-            ages,
-            recencies,
-            repeaters,
-        }
+            histories,
+        })
     }
 }
 
-pub(crate) fn check_lengths(
+impl Histories {
+    fn add(&mut self, row: Repeater) {
+        let (x, customers) = &mut self.frequencies[row.frequency as usize];
+        *customers += row.customers;
+        let (_, at_age, purchases) = &mut self.ages[row.age as usize];
+        *at_age += row.customers;
+        *purchases += row.customers * *x;
+        if *x > 0.0 {
+            self.repeaters.push(row);
+        }
+    }
+
+    /// Every n-th history of repeat buyers and an n-th of everybody else, where there are so many that the search for a
+    /// maximum is better begun on a sample. In their order every n-th is a fair sample of them.
+    pub(crate) fn thinned(&self) -> Option<Self> {
+        let every = self.repeaters.len() / THINNED_ROWS;
+        if every < 2 {
+            return None;
+        }
+        let mut once: Vec<f64> = self
+            .ages
+            .iter()
+            .map(|(_, customers, _)| *customers)
+            .collect();
+        for row in &self.repeaters {
+            once[row.age as usize] -= row.customers;
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a ratio of row counts, far below 2^53"
+        )]
+        let share = 1.0 / every as f64;
+        let mut thinned = Self {
+            frequencies: self.frequencies.iter().map(|(x, _)| (*x, 0.0)).collect(),
+            ages: self
+                .ages
+                .iter()
+                .zip(&once)
+                .map(|((age, ..), n)| (*age, n * share, 0.0))
+                .collect(),
+            recencies: self.recencies.clone(),
+            repeaters: Vec::with_capacity(self.repeaters.len() / every + 1),
+        };
+        if let Some(first) = thinned.frequencies.first_mut().filter(|(x, _)| *x == 0.0) {
+            first.1 = once.iter().sum::<f64>() * share;
+        }
+        self.repeaters
+            .iter()
+            .step_by(every)
+            .for_each(|row| thinned.add(*row));
+        Some(thinned)
+    }
+}
+
+/// Rows of a sample; enough to come within a few standard errors of the sample of the maximum.
+const THINNED_ROWS: usize = 1 << 15;
+
+/// The rows as histories with their numbers of customers. The first bad row is the one named, so that an error is as
+/// reproducible as a result.
+pub(super) fn parse(
     x: &[u64],
     recency_age: &[f64],
     customer_age: &[f64],
     customers: Option<&[u64]>,
-) -> Result<(), SummariesError> {
+) -> Result<Vec<(Summary, u64)>, SummariesError> {
     let columns = [
         ("recency_age", recency_age.len()),
         ("customer_age", customer_age.len()),
         ("customers", customers.map_or(x.len(), <[u64]>::len)),
     ];
-    match columns.into_iter().find(|(_, rows)| *rows != x.len()) {
-        Some((column, rows)) => Err(SummariesError::Lengths {
+    if let Some((column, rows)) = columns.into_iter().find(|(_, rows)| *rows != x.len()) {
+        return Err(SummariesError::Lengths {
             column,
             rows,
             expected: x.len(),
-        }),
-        None => Ok(()),
+        });
     }
+    let parse = |row: usize| {
+        let summary = Summary::new(x[row], recency_age[row], customer_age[row])
+            .map_err(|defect| SummariesError::Row { row, defect })?;
+        match customers.map_or(1, |c| c[row]) {
+            0 => Err(SummariesError::NoCustomersInRow { row }),
+            count => Ok((summary, count)),
+        }
+    };
+    if let Some(error) = (0..x.len())
+        .into_par_iter()
+        .find_map_first(|row| parse(row).err())
+    {
+        return Err(error);
+    }
+    Ok((0..x.len())
+        .into_par_iter()
+        .filter_map(|row| parse(row).ok())
+        .collect())
 }

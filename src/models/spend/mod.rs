@@ -3,4 +3,5 @@
 pub mod gamma_gamma;
 mod spenders;
 
+pub(crate) use spenders::{Row, Table};
 pub use spenders::{Spender, SpenderDefect, Spenders, SpendersError};

@@ -109,11 +109,27 @@ pub enum SpendersError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spenders {
     customers: u64,
+    mean_spend: f64,
+    pub(crate) table: Table,
+}
+
+/// Distinct spenders, laid out for repeated passes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Table {
     /// Distinct x, ascending, with Σ 1 and Σ ln m of the customers that have it.
     pub(crate) counts: Vec<SameCount>,
-    /// x·m, the position of x in `counts`, and the number of customers, in the order of (x, m).
-    pub(crate) rows: Vec<(f64, u32, f64)>,
-    mean_spend: f64,
+    /// In the order of (x, m).
+    pub(crate) rows: Vec<Row>,
+}
+
+/// Customers with the same purchases and spend.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Row {
+    /// x m.
+    pub(crate) spend: f64,
+    /// The position of x in `counts`.
+    pub(crate) count: u32,
+    pub(crate) customers: f64,
 }
 
 /// The customers with the same number of purchases.
@@ -216,32 +232,15 @@ impl Spenders {
 
     /// `rows` are distinct and in order.
     fn lay_out(customers: u64, rows: &[(Spender, u64)]) -> Self {
-        let mut counts: Vec<SameCount> = Vec::new();
+        let mut table = Table {
+            counts: Vec::new(),
+            rows: Vec::with_capacity(rows.len()),
+        };
         let mut sum_of_means = 0.0;
-        let laid_out = rows
-            .iter()
-            .map(|(spender, n)| {
-                let (x, n) = (spender.count(), exact(*n));
-                if counts.last().is_none_or(|last| last.purchases != x) {
-                    counts.push(SameCount {
-                        purchases: x,
-                        customers: 0.0,
-                        sum_log_spend: 0.0,
-                    });
-                }
-                if let Some(same) = counts.last_mut() {
-                    same.customers += n;
-                    same.sum_log_spend += n * spender.mean_spend.ln();
-                }
-                sum_of_means += n * spender.mean_spend;
-                // Distinct counts are few: a customer with x purchases has a sum above x, so 2³² of them do not exist.
-                (
-                    x * spender.mean_spend,
-                    u32::try_from(counts.len() - 1).unwrap_or(u32::MAX),
-                    n,
-                )
-            })
-            .collect();
+        for (spender, n) in rows {
+            table.add(spender.count(), spender.mean_spend, exact(*n));
+            sum_of_means += exact(*n) * spender.mean_spend;
+        }
         let mean_spend = if customers == 0 {
             0.0
         } else {
@@ -249,9 +248,50 @@ impl Spenders {
         };
         Self {
             customers,
-            counts,
-            rows: laid_out,
             mean_spend,
+            table,
         }
     }
 }
+
+impl Table {
+    /// Rows come in order.
+    fn add(&mut self, x: f64, mean_spend: f64, customers: f64) {
+        if self.counts.last().is_none_or(|last| last.purchases != x) {
+            self.counts.push(SameCount {
+                purchases: x,
+                customers: 0.0,
+                sum_log_spend: 0.0,
+            });
+        }
+        if let Some(same) = self.counts.last_mut() {
+            same.customers += customers;
+            same.sum_log_spend += customers * mean_spend.ln();
+        }
+        // Distinct counts are few: 2³² of them would be more purchases than were ever made.
+        let count = u32::try_from(self.counts.len() - 1).unwrap_or(u32::MAX);
+        self.rows.push(Row {
+            spend: x * mean_spend,
+            count,
+            customers,
+        });
+    }
+
+    /// Every n-th row, where there are so many that the search for a maximum is better begun on a sample. In their order
+    /// every n-th is a fair sample of them.
+    pub(crate) fn thinned(&self) -> Option<Self> {
+        let every = self.rows.len() / THINNED_ROWS;
+        if every < 2 {
+            return None;
+        }
+        let mut thinned = Self::default();
+        for row in self.rows.iter().step_by(every) {
+            let x = self.counts[row.count as usize].purchases;
+            thinned.add(x, row.spend / x, row.customers);
+        }
+        Some(thinned)
+    }
+}
+
+/// Rows of a sample; enough to come within a few standard errors of the sample of the maximum.
+const THINNED_ROWS: usize = 1 << 15;

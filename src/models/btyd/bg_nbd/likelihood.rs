@@ -13,8 +13,7 @@
 //! the distinct histories with x > 0, of one exponential and one logarithm each.
 
 use super::BgNbd;
-use crate::btyd::Summaries;
-use crate::btyd::Summary;
+use crate::btyd::{Histories, Summary};
 use crate::chunks::ordered_fold;
 use crate::optimise::Evaluation;
 use crate::special::{digamma, ln_gamma, trigamma};
@@ -43,7 +42,7 @@ pub(super) fn of_customer(model: &BgNbd, customer: &Summary) -> f64 {
 
 /// Evaluates the log-likelihood of all customers.
 pub(super) struct Likelihood<'a> {
-    summaries: &'a Summaries,
+    histories: &'a Histories,
 }
 
 /// A distinct value's part of u and its derivatives.
@@ -78,8 +77,8 @@ struct Left {
 }
 
 impl<'a> Likelihood<'a> {
-    pub(super) fn new(summaries: &'a Summaries) -> Self {
-        Self { summaries }
+    pub(super) fn new(histories: &'a Histories) -> Self {
+        Self { histories }
     }
 
     /// Value, gradient and Hessian at (r, α, a, b).
@@ -97,7 +96,7 @@ impl<'a> Likelihood<'a> {
         let first = [digamma(r), digamma(b), digamma(a + b)];
         let second = [trigamma(r), trigamma(b), trigamma(a + b)];
         let mut total = Evaluation::ZERO;
-        for &(x, n) in &self.summaries.frequencies {
+        for &(x, n) in &self.histories.frequencies {
             total.value += n * r * log_alpha;
             total.gradient[0] += n * log_alpha;
             total.gradient[1] += n * r / alpha;
@@ -132,7 +131,7 @@ impl<'a> Likelihood<'a> {
 
     /// −(r+x) ln(α+T), summed over the customers of each distinct T.
     fn add_by_age(&self, &[r, alpha, ..]: &[f64; 4], total: &mut Evaluation<4>) {
-        let ages = &self.summaries.ages;
+        let ages = &self.histories.ages;
         let sums = ordered_fold(
             ages.len(),
             [0.0; 5],
@@ -159,7 +158,7 @@ impl<'a> Likelihood<'a> {
     }
 
     fn sum_left(&self, &[r, alpha, a, b]: &[f64; 4]) -> Left {
-        let data = self.summaries;
+        let data = self.histories;
         let at_time = |time: f64| Term {
             log: (alpha + time).ln(),
             inverse: 1.0 / (alpha + time),

@@ -48,6 +48,6 @@ impl BgNbd {
     /// The log-likelihood of all customers with its derivatives in r, α, a, b, in the calling pool.
     #[must_use]
     pub fn evaluate(&self, summaries: &Summaries) -> Evaluation<4> {
-        likelihood::Likelihood::new(summaries).evaluate(&self.parameters())
+        likelihood::Likelihood::new(&summaries.histories).evaluate(&self.parameters())
     }
 }

@@ -109,15 +109,14 @@ impl ValidBgNbdParams {
         } else {
             &self.0.starts
         };
-        let likelihood = Likelihood::new(summaries);
+        let thinned = summaries.histories.thinned();
+        let sample = thinned
+            .as_ref()
+            .map(|thinned| |theta: &[f64; 4]| Likelihood::new(thinned).evaluate(theta));
+        let likelihood = |theta: &[f64; 4]| Likelihood::new(&summaries.histories).evaluate(theta);
         let scale = [1.0, time_a_purchase, 1.0, 1.0];
-        let maximum = maximise(
-            |theta| likelihood.evaluate(theta),
-            starts,
-            &scale,
-            &self.0.limits,
-        )
-        .ok_or(BgNbdError::NotFinite)?;
+        let maximum = maximise(likelihood, sample, starts, &scale, &self.0.limits)
+            .ok_or(BgNbdError::NotFinite)?;
         let [r, alpha, a, b] = maximum.parameters;
         let model = BgNbd::new(r, alpha, a, b)?;
         let (values, evaluation) = (maximum.parameters, &maximum.evaluation);

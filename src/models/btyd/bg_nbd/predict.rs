@@ -13,7 +13,7 @@
 
 use super::BgNbd;
 use super::likelihood::{log_odds_of_having_left, of_customer};
-use crate::btyd::{Horizon, Prediction, PurchaseModel, Summary};
+use crate::btyd::{Horizon, IfAlive, PurchaseModel, Summary, exact};
 use crate::quadrature::{GAUSS_LEGENDRE, beta_expectation};
 
 /// Times for which one pass gives the expected purchases: the nodes of the discounting integral and the horizon.
@@ -36,18 +36,18 @@ impl PurchaseModel for BgNbd {
     /// The discounted figure is ∫₀ᴴ e^(−δt) dE[Y(t)], taken by parts so that it equals `expected_purchases` at δ = 0:
     /// e^(−δH) E[Y(H)] + δ ∫₀ᴴ e^(−δt) E[Y(t)] dt. The integral is Gauss–Legendre in ln(1 + t/(α+T)), in which E[Y] is
     /// smooth at every age.
-    fn predict(&self, horizon: &Horizon, customer: &Summary) -> Prediction {
-        let probability_alive = self.probability_alive(customer);
-        let (expected, discounted) = if horizon.force_of_interest() == 0.0 {
-            let expected = self.alive_at(customer).purchases(horizon.length());
-            (expected, expected)
-        } else {
-            self.alive_at(customer).discounted(horizon)
-        };
-        Prediction {
-            probability_alive,
-            expected_purchases: probability_alive * expected,
-            discounted_expected_purchases: probability_alive * discounted,
+    fn if_alive(&self, horizon: &Horizon, frequency: u64, customer_age: f64) -> IfAlive {
+        let alive = self.alive_at(frequency, customer_age);
+        let (expected_purchases, discounted_expected_purchases) =
+            if horizon.force_of_interest() == 0.0 {
+                let expected = alive.purchases(horizon.length());
+                (expected, expected)
+            } else {
+                alive.discounted(horizon)
+            };
+        IfAlive {
+            expected_purchases,
+            discounted_expected_purchases,
         }
     }
 
@@ -56,7 +56,10 @@ impl PurchaseModel for BgNbd {
         if !(time.is_finite() && time >= 0.0) {
             return f64::NAN;
         }
-        self.probability_alive(customer) * self.alive_at(customer).purchases(time)
+        self.probability_alive(customer)
+            * self
+                .alive_at(customer.frequency(), customer.customer_age())
+                .purchases(time)
     }
 
     /// Fader, Hardie & Lee (2005), equation 9.
@@ -75,11 +78,11 @@ impl PurchaseModel for BgNbd {
 }
 
 impl BgNbd {
-    fn alive_at(&self, customer: &Summary) -> Alive {
-        let x = customer.count();
+    fn alive_at(&self, frequency: u64, customer_age: f64) -> Alive {
+        let x = exact(frequency);
         Alive {
             shape: self.r + x,
-            rate: self.alpha + customer.customer_age(),
+            rate: self.alpha + customer_age,
             a: self.a,
             b: self.b + x,
         }

@@ -13,7 +13,7 @@ use super::GammaGamma;
 use crate::chunks::ordered_fold;
 use crate::optimise::Evaluation;
 use crate::special::{digamma, ln_gamma, trigamma};
-use crate::spend::{Spender, Spenders};
+use crate::spend::{Row, Spender, Table};
 
 /// The log-likelihood of one customer.
 pub(super) fn of_spender(model: &GammaGamma, spender: &Spender) -> f64 {
@@ -27,14 +27,19 @@ pub(super) fn of_spender(model: &GammaGamma, spender: &Spender) -> f64 {
 /// Sums over customers, n a row, with y = v + xm: n ln y, n x ln y, n/y, n x/y, n/y², n x/y².
 type Sums = [f64; 6];
 
-fn sums(spenders: &Spenders, v: f64) -> Sums {
+fn sums(table: &Table, v: f64) -> Sums {
     ordered_fold(
-        spenders.rows.len(),
+        table.rows.len(),
         [0.0; 6],
         |chunk| {
             let mut sums = [0.0; 6];
-            for &(spend, count, n) in &spenders.rows[chunk] {
-                let x = spenders.counts[count as usize].purchases;
+            for &Row {
+                spend,
+                count,
+                customers: n,
+            } in &table.rows[chunk]
+            {
+                let x = table.counts[count as usize].purchases;
                 let y = v + spend;
                 let (log, inverse) = (n * y.ln(), n / y);
                 let square = inverse / y;
@@ -52,8 +57,8 @@ fn sums(spenders: &Spenders, v: f64) -> Sums {
 }
 
 /// Value, gradient and Hessian at (p, q, v).
-pub(super) fn evaluate(spenders: &Spenders, &[p, q, v]: &[f64; 3]) -> Evaluation<3> {
-    let [log, x_log, inverse, x_inverse, square, x_square] = sums(spenders, v);
+pub(super) fn evaluate(table: &Table, &[p, q, v]: &[f64; 3]) -> Evaluation<3> {
+    let [log, x_log, inverse, x_inverse, square, x_square] = sums(table, v);
     let mut total = Evaluation::ZERO;
     total.value = -(p * x_log + q * log);
     total.gradient = [-x_log, -log, -(p * x_inverse + q * inverse)];
@@ -62,7 +67,7 @@ pub(super) fn evaluate(spenders: &Spenders, &[p, q, v]: &[f64; 3]) -> Evaluation
     total.hessian[2][2] = p * x_square + q * square;
 
     let (log_v, at_q) = (v.ln(), [ln_gamma(q), digamma(q), trigamma(q)]);
-    for same in &spenders.counts {
+    for same in &table.counts {
         let (x, n, sum_log_spend) = (same.purchases, same.customers, same.sum_log_spend);
         let (shape, log_x) = (p * x, x.ln());
         let sum = shape + q;

@@ -45,7 +45,7 @@ impl GammaGamma {
     /// The log-likelihood of all customers with its derivatives in p, q, v, in the calling pool.
     #[must_use]
     pub fn evaluate(&self, spenders: &Spenders) -> Evaluation<3> {
-        likelihood::evaluate(spenders, &self.parameters())
+        likelihood::evaluate(&spenders.table, &self.parameters())
     }
 
     /// Log-density of one customer's mean spend (Fader & Hardie 2013, equation 1a).

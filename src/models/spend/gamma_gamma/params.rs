@@ -98,8 +98,14 @@ impl ValidGammaGammaParams {
         } else {
             &self.0.starts
         };
+        let thinned = spenders.table.thinned();
+        let sample = thinned
+            .as_ref()
+            .map(|thinned| |theta: &[f64; 3]| evaluate(thinned, theta));
+        let likelihood = |theta: &[f64; 3]| evaluate(&spenders.table, theta);
         let maximum = maximise(
-            |theta| evaluate(spenders, theta),
+            likelihood,
+            sample,
             starts,
             &[1.0, 1.0, mean],
             &self.0.limits,
