@@ -1,1 +1,79 @@
-//! To be filled.
+//! The command line: one file a verb, no logic of its own.
+
+mod arguments;
+mod console;
+mod demo;
+mod error;
+mod gc;
+mod generate;
+mod init;
+mod list;
+mod plan;
+mod progress;
+mod project;
+mod query;
+mod run;
+mod schema;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::score::Registry;
+
+use arguments::{Arguments, Verb};
+pub use error::CliError;
+
+/// Runs the command that the process was started with, with the scorers of `registry`.
+///
+/// A data engineer's own binary is `cvm::cli::main(Registry::standard().with(&MyScorer))`.
+pub fn main(registry: &Registry) -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // clap writes help to stdout and faults to stderr itself.
+            drop(error.print());
+            return if error.use_stderr() {
+                ExitCode::from(crate::failure::FailureKind::Configuration.exit_code())
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let threads = arguments.threads();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(dispatch(arguments.verb, registry));
+            runtime.shutdown_background();
+            result
+        }
+        Err(source) => Err(CliError::Io { what: "start the runtime".to_owned(), source }),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            console::fault(&error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+async fn dispatch(verb: Verb, registry: &Registry) -> Result<(), CliError> {
+    match verb {
+        Verb::Run(arguments) => run::run(&arguments, registry).await,
+        Verb::Validate(arguments) => plan::validate(&arguments, registry).await,
+        Verb::Plan(arguments) => plan::plan(&arguments, registry).await,
+        Verb::Schema(arguments) => schema::schema(&arguments),
+        Verb::Query(arguments) => query::query(&arguments, registry).await,
+        Verb::Generate(arguments) => generate::generate(&arguments).await,
+        Verb::Demo(arguments) => demo::demo(&arguments, registry).await,
+        Verb::Init(arguments) => init::init(&arguments),
+        Verb::List(arguments) => list::list(&arguments, registry),
+        Verb::Gc(arguments) => gc::gc(&arguments, registry).await,
+    }
+}

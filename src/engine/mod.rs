@@ -1,1 +1,7 @@
-//! To be filled.
+//! The SQL engine as cvm uses it: one dialect, one set of functions, for planning and for running.
+
+pub mod functions;
+pub mod session;
+pub mod types;
+
+pub use session::{Session, SessionOptions};

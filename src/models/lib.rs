@@ -1,1 +1,31 @@
-//! x
+//! Customer-base models as pure mathematics: validated slices of `f64` and counts in, numbers out.
+//!
+//! ```text
+//! btyd/    buy till you die: who is alive, how often will they buy    a folder a model: bg_nbd
+//! spend/   how much is a purchase worth                               a folder a model: gamma_gamma
+//! fit          what every fit reports        optimise    maximum likelihood by Newton steps in a trust region
+//! quadrature   expectations and integrals    special     functions of mathematical physics
+//! ```
+//!
+//! Every model goes the same way: `Params → check() → fit(&Summaries) → Fit<Model> → predictions`, or
+//! `Model::new(parameters)` where the parameters are known.
+//!
+//! What holds everywhere:
+//!
+//! - A value that was constructed is valid: models have positive finite parameters, summaries are possible histories.
+//!   Whatever is refused is refused with a typed error that names the row.
+//! - Nothing panics, and no function returns a NaN for a valid argument.
+//! - A fit tells whether it converged and why it stopped; it never assumes it.
+//! - Results depend on the multiset of customers alone, to the last bit: not on their order, on how rows are weighted,
+//!   or on the number of threads. Parallel sums are taken over fixed chunks and added in chunk order.
+//! - Parallel work runs in the Rayon pool that calls it (`pool.install(|| …)`), no pool is made here.
+//!
+//! What is not here: Arrow, files, clocks, random numbers, logging.
+
+pub mod btyd;
+mod chunks;
+pub mod fit;
+pub mod optimise;
+mod quadrature;
+pub mod special;
+pub mod spend;

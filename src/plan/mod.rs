@@ -1,1 +1,225 @@
-//! To be filled.
+//! Spec → Plan: what the user wrote, proven. Reads no data.
+//!
+//! A [`Plan`] in hand means: every name resolves, every SQL stage type-checks against what it reads, contracts,
+//! layer rules and parameters hold, nothing goes round in a circle. Whoever runs it checks none of this again.
+
+mod catalogue;
+mod check;
+mod compile;
+mod entity;
+mod graph;
+pub mod parameters;
+pub mod render;
+mod rules;
+mod score;
+mod sql;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::TableReference;
+use datafusion::sql::parser::Statement;
+use indexmap::IndexMap;
+use sha2::{Digest, Sha256};
+
+use crate::score::{CheckedScorer, ValueSettings};
+use crate::spec::pipeline::{Measure, StoreDeclaration};
+use crate::spec::problem::Problem;
+use crate::spec::source::RawTable;
+use crate::spec::table::TableFile;
+
+pub use compile::compile;
+pub use parameters::ParameterValue;
+
+/// The schema, in SQL, of the canonical entities.
+pub const ENTITIES: &str = "entities";
+/// The table of rows that did not fit their contract; every run publishes it.
+pub const ROWS_SET_ASIDE: &str = "rows_set_aside";
+/// The table of what was fitted; every run with scores publishes it.
+pub const MODEL_FITS: &str = "model_fits";
+
+/// A fault in what the user wrote; [`Problem`] under the name that planning gives it.
+pub type PlanError = Problem;
+
+/// A proven pipeline.
+pub struct Plan {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// What it is for.
+    pub description: String,
+    /// What the pipeline says of time and value.
+    pub settings: Settings,
+    /// The values that SQL reads as `$name`, without `$as_of`, which a run gives.
+    pub parameters: BTreeMap<String, ParameterValue>,
+    /// Object stores by name.
+    pub stores: IndexMap<String, StoreDeclaration>,
+    /// The raw tables that are read.
+    pub sources: Vec<PlannedSource>,
+    /// Everything between raw tables and outputs, each after what it reads.
+    pub stages: Vec<PlannedStage>,
+    /// What is published.
+    pub outputs: Vec<PlannedOutput>,
+    /// The store that is written to.
+    pub output_store: String,
+    /// The folder below that store's URL.
+    pub output_path: String,
+    /// How many past runs are kept.
+    pub retain: u32,
+    /// What is allowed and yet likely a mistake.
+    pub warnings: Vec<Problem>,
+    /// SHA-256 over everything that decides what a run computes, the input data and `$as_of` aside.
+    pub fingerprint: String,
+}
+
+/// What the pipeline says of time and value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The IANA zone that says what a day is.
+    pub timezone: chrono_tz::Tz,
+    /// The ISO 4217 code of the currency.
+    pub currency: String,
+    /// What counts as value.
+    pub measure: Measure,
+    /// Horizon and discount rate.
+    pub value: ValueSettings,
+}
+
+/// A raw table that the pipeline reads.
+#[derive(Debug, Clone)]
+pub struct PlannedSource {
+    /// `<system>.<table>`.
+    pub name: String,
+    /// The store it lies in.
+    pub store: String,
+    /// Path, format and columns.
+    pub table: RawTable,
+    /// The share of rows that may be set aside.
+    pub max_bad_share: f64,
+    /// How many stages read it.
+    pub readers: usize,
+}
+
+/// The layer of a table, which says what it may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layer {
+    /// A raw table, as it lies in a store.
+    Raw,
+    /// One raw table, renamed, cast and cleaned.
+    Staging,
+    /// A canonical entity: the union of the staging tables bound to it.
+    Entity,
+    /// A business step that marts and scores share.
+    Intermediate,
+    /// A table made by a scorer.
+    Score,
+    /// What readers see.
+    Mart,
+}
+
+impl Layer {
+    /// The name in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw table",
+            Self::Staging => "staging table",
+            Self::Entity => "entity",
+            Self::Intermediate => "intermediate table",
+            Self::Score => "score",
+            Self::Mart => "mart",
+        }
+    }
+}
+
+/// One table between the raw ones and the outputs.
+pub struct PlannedStage {
+    /// The table's name as SQL says it: `customers`, `entities.orders`.
+    pub name: String,
+    /// Its layer.
+    pub layer: Layer,
+    /// The tables it reads.
+    pub inputs: Vec<String>,
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// What it promises.
+    pub contract: Option<Arc<TableFile>>,
+    /// How many stages and outputs read it.
+    pub readers: usize,
+    /// How it is made.
+    pub work: Work,
+}
+
+impl PlannedStage {
+    /// Whether the table is written down between stages: it is read more than once, or scored.
+    ///
+    /// An entity is a view over staging tables, which are written down themselves where it matters.
+    pub fn is_materialised(&self, scored: bool) -> bool {
+        match self.work {
+            Work::Sql(_) => self.readers > 1 || scored,
+            Work::Score { .. } => true,
+            Work::Union(_) => false,
+        }
+    }
+}
+
+/// How a table is made.
+pub enum Work {
+    /// By a SQL statement, parameters not yet bound.
+    Sql(Box<Statement>),
+    /// By uniting staging tables by column name.
+    Union(Vec<String>),
+    /// By a scorer.
+    Score {
+        /// The scorer's name.
+        scorer: &'static str,
+        /// The scorer, its parameters checked.
+        checked: Arc<dyn CheckedScorer>,
+    },
+}
+
+/// A table that readers see.
+#[derive(Debug, Clone)]
+pub struct PlannedOutput {
+    /// The table.
+    pub table: String,
+    /// What it promises; its key sorts the published rows.
+    pub contract: Arc<TableFile>,
+}
+
+impl Plan {
+    /// The stage that makes `name`.
+    pub fn stage(&self, name: &str) -> Option<&PlannedStage> {
+        self.stages.iter().find(|stage| stage.name == name)
+    }
+
+    /// Whether a scorer reads `name`.
+    pub fn is_scored(&self, name: &str) -> bool {
+        self.stages.iter().any(|stage| {
+            matches!(stage.work, Work::Score { .. }) && stage.inputs.iter().any(|input| input == name)
+        })
+    }
+
+    /// Whether the pipeline has scores, and so publishes `model_fits`.
+    pub fn has_scores(&self) -> bool {
+        self.stages.iter().any(|stage| stage.layer == Layer::Score)
+    }
+}
+
+/// `name` as the engine refers to a table.
+pub fn table_reference(name: &str) -> TableReference {
+    match name.split_once('.') {
+        Some((schema, table)) => TableReference::partial(schema, table),
+        None => TableReference::bare(name),
+    }
+}
+
+/// Hex SHA-256 over parts, each with its length, so that no two lists of parts look the same.
+pub(crate) fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

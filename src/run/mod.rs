@@ -1,1 +1,48 @@
-//! To be filled.
+//! Who does what when: a proven plan, executed.
+//!
+//! ```text
+//! begin publication ─▶ find objects ─▶ stages in order ─▶ outputs, sorted ─▶ rows set aside, fits ─▶ verify ─▶ commit
+//! ```
+
+pub mod error;
+pub mod events;
+mod execute;
+pub mod machine;
+pub mod published;
+pub mod report;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use tokio::sync::watch;
+
+pub use error::RunError;
+pub use events::{Event, Events, Observer};
+pub use execute::{open_target, run};
+pub use published::{PublishedTables, QueryError};
+pub use report::{Reporter, RunReport};
+
+use crate::publish::Clock;
+
+/// How a plan is executed. None of it changes what is published, `as_of` aside.
+pub struct RunOptions {
+    /// The exclusive end of what the run sees.
+    pub as_of: NaiveDate,
+    /// Unique for ever; UUIDv7 keeps listings readable.
+    pub run_id: String,
+    /// Partitions that work at the same time, and threads that score.
+    pub threads: usize,
+    /// Bytes that operators may hold before they spill.
+    pub memory_limit: usize,
+    /// Where tables between stages and spilled rows go; a folder of the system's where none is given.
+    pub work_folder: Option<PathBuf>,
+    /// The folder that relative `file:` stores start from.
+    pub root: PathBuf,
+    /// Who watches.
+    pub observers: Vec<Arc<dyn Observer>>,
+    /// Tells the time to the publication; no table depends on it.
+    pub clock: Clock,
+    /// Turns true when the process is asked to stop.
+    pub stop: watch::Receiver<bool>,
+}

@@ -1,6 +1,18 @@
 //! What the user wrote: the YAML files of a project as typed values, with spans kept. Resolves nothing.
 
+pub mod pipeline;
+pub mod problem;
+pub mod project;
+pub mod schema;
 pub mod source;
+pub mod table;
 pub mod types;
+pub mod yaml;
 
+pub use pipeline::PipelineFile;
+pub use problem::{At, Problem, SourceText};
+pub use project::Project;
+pub use source::SourceFile;
+pub use table::TableFile;
 pub use types::SqlType;
+pub use yaml::Spanned;

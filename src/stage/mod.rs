@@ -1,1 +1,66 @@
-//! To be filled.
+//! Stages: what makes a table out of tables. Two kinds that work, SQL and scores, and the union that an entity is.
+
+mod error;
+mod score;
+mod spool;
+mod sql;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+
+use crate::engine::Session;
+use crate::score::{FitRow, Pool};
+
+pub use error::StageError;
+pub use score::ScoreStage;
+pub use spool::Spool;
+pub use sql::{SqlStage, UnionStage};
+
+/// What makes one table.
+#[async_trait]
+pub trait Stage: Send + Sync {
+    /// The table's name.
+    fn name(&self) -> &str;
+    /// The tables it reads; they are known to the session when it runs.
+    fn inputs(&self) -> &[String];
+    /// The table's columns.
+    fn output_schema(&self) -> SchemaRef;
+    /// Makes the table: a view that is worked out where it is read, or rows written down.
+    ///
+    /// # Errors
+    /// What went wrong, naming the stage.
+    async fn run(&self, context: &StageContext) -> Result<Made, StageError>;
+}
+
+/// What a stage works with.
+#[derive(Clone)]
+pub struct StageContext {
+    /// Where its inputs have names.
+    pub session: Session,
+    /// Where arithmetic runs.
+    pub pool: Pool,
+    /// Where rows are written down between stages.
+    pub spool: Spool,
+    /// Rows so far, for whoever watches.
+    pub rows: Arc<AtomicU64>,
+}
+
+impl StageContext {
+    pub(crate) fn count(&self, rows: usize) {
+        self.rows.fetch_add(rows as u64, Ordering::Relaxed);
+    }
+}
+
+/// A table that a stage made.
+pub struct Made {
+    /// The table.
+    pub table: Arc<dyn TableProvider>,
+    /// Its rows, where they were written down; none for a view.
+    pub rows: Option<u64>,
+    /// What was fitted on the way.
+    pub fits: Vec<FitRow>,
+}

@@ -1,1 +1,5 @@
+//! The integration tests: one binary, because each one links the engine.
 
+mod pipelines;
+mod publish;
+mod support;

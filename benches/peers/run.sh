@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# cvm beside DuckDB and lifetimes on one set of orders, in one run. README.md says how to read what it prints.
+#
+# usage: benches/peers/run.sh [CUSTOMERS [ROUNDS [THREADS]]]     default 1000000 3, and all cores
+#
+# CVM_BENCH_FOLDER keeps the orders and results in a folder instead of a temporary one; orders that lie there are used again.
+. "$(dirname "$0")/../../ci/lib.sh"
+customers=${1:-1000000} rounds=${2:-3} threads=${3:-$(nproc)}
+build_cvm
+python_with ci/requirements.txt
+duckdb_python=$PYTHON
+python_with benches/peers/requirements-lifetimes.txt
+lifetimes_python=$PYTHON
+if [ -n "${CVM_BENCH_FOLDER:-}" ]; then
+    WORK=$(realpath -m "$CVM_BENCH_FOLDER")
+    mkdir -p "$WORK"
+else
+    make_work
+fi
+
+# The project of the benchmark: the shipped SQL, and staging for the generated orders.
+rm -rf "$WORK/project"
+mkdir -p "$WORK/project"
+cp -r sql "$WORK/project/"
+cp -r benches/peers/pipelines benches/peers/sql "$WORK/project/"
+
+raw=$WORK/orders-$customers
+if [ ! -e "$raw/complete" ]; then
+    rm -rf "$raw"
+    run "$CVM" generate --shape orders --customers "$customers" --to "file:$raw"
+    touch "$raw/complete"
+fi
+run "$duckdb_python" benches/peers/compare.py --cvm "$CVM" --lifetimes "$lifetimes_python" --raw "$raw" --work "$WORK" \
+    --customers "$customers" --rounds "$rounds" --threads "$threads"

@@ -1,0 +1,62 @@
+# Shared by the checks: `. "$(dirname "$0")/lib.sh"`. Each check runs alone, from anywhere, the same locally and in CI.
+# shellcheck shell=bash
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+ROOT=$PWD
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/cvm
+# Outside the clone, so that a fresh clone does not compile DataFusion again.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
+. ci/versions.sh
+
+say() { printf '%s\n' "$*"; }
+
+fail() {
+    printf 'FAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+# Prints a command, then runs it.
+run() {
+    printf '$ %s\n' "$*"
+    "$@"
+}
+
+# Sets DATA to the folder of real data. Without it nothing is checked, so that is a failure, not a skip.
+need_data() {
+    DATA=$(realpath -m "${CVM_SHARED_DATA:-$ROOT/../shared/data}")
+    [ -d "$DATA/online_retail" ] || fail "the real data is missing: no $DATA/online_retail"
+}
+
+# Makes an empty folder WORK that goes away with the shell.
+make_work() {
+    WORK=$(mktemp -d "${TMPDIR:-/tmp}/cvm-ci.XXXXXX")
+    trap 'rm -rf "$WORK"' EXIT
+}
+
+# Builds the release binary and sets CVM to it, or takes the one that CVM_BINARY names. Checks after the first find it built.
+build_cvm() {
+    if [ -n "${CVM_BINARY:-}" ]; then
+        CVM=$CVM_BINARY
+        say "with $CVM"
+        return
+    fi
+    run cargo build --release --locked --bin cvm
+    # shellcheck disable=SC2034  # for the checks
+    CVM=$CARGO_TARGET_DIR/release/cvm
+}
+
+# python_with REQUIREMENTS: sets PYTHON to an interpreter with exactly these packages, kept beside the target folder
+# under a name that changes with the file.
+python_with() {
+    local requirements=$1 folder
+    folder=$CACHE/venv/$(basename "$requirements" .txt)-$(sha256sum "$requirements" | cut -c1-12)
+    # shellcheck disable=SC2034  # for the checks
+    PYTHON=$folder/bin/python
+    [ -e "$folder/complete" ] && return
+    say "installing $requirements"
+    rm -rf "$folder"
+    python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
+    touch "$folder/complete"
+}

@@ -1,0 +1,242 @@
+//! What the user typed.
+
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use chrono::NaiveDate;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::run::machine;
+
+/// Raw customer data in, published customer-value tables out.
+#[derive(Debug, Parser)]
+#[command(name = "cvm", version, after_help = EXIT_CODES)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 internal, 2 usage or configuration, 3 data quality, \
+                          4 concurrent run, 5 transient store failure, 6 terminated";
+
+impl Arguments {
+    /// The threads of the runtime.
+    pub(super) fn threads(&self) -> usize {
+        match &self.verb {
+            Verb::Run(run) => run.limits.threads(),
+            Verb::Demo(demo) => demo.limits.threads(),
+            _ => machine::cores(),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Run a pipeline and publish its tables
+    Run(RunArguments),
+    /// Check a pipeline without reading data; prints every fault
+    Validate(PipelineArguments),
+    /// Show what a pipeline does: a tree, JSON or a Mermaid graph
+    Plan(PlanArguments),
+    /// Print the JSON Schemas of the files that a project holds, for editors
+    Schema(SchemaArguments),
+    /// Query the published tables of a pipeline
+    Query(QueryArguments),
+    /// Make the raw data of a synthetic company
+    Generate(GenerateArguments),
+    /// Make a synthetic company, run its pipeline and show what came out
+    Demo(DemoArguments),
+    /// Write a working project: pipeline, source, staging and the shipped SQL
+    Init(InitArguments),
+    /// List what there is: scorers, formats, entities or marts
+    List(ListArguments),
+    /// Remove the files of past runs that nothing shows any more
+    Gc(GcArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PipelineArguments {
+    /// The pipeline file, as in pipelines/online_retail.yml
+    pub(super) pipeline: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// The pipeline file, as in pipelines/online_retail.yml
+    pub(super) pipeline: PathBuf,
+    /// The exclusive end of what the run sees, a scheduler's data interval end: YYYY-MM-DD
+    #[arg(long, value_name = "DATE")]
+    pub(super) as_of: NaiveDate,
+    #[command(flatten)]
+    pub(super) limits: Limits,
+}
+
+/// What a run may use of the machine. None of it changes what is published.
+#[derive(Debug, Args, Clone)]
+pub(super) struct Limits {
+    /// Partitions that work at the same time; the machine's cores where not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// What operators may hold before they spill, as in 4GiB; 70 % of the memory where not given
+    #[arg(long, value_name = "BYTES", env = "CVM_MEMORY_LIMIT")]
+    memory_limit: Option<ByteSize>,
+    /// Where tables between stages and spilled rows go; the system's temporary folder where not given
+    #[arg(long, value_name = "DIR", env = "CVM_WORK_FOLDER")]
+    pub(super) work_folder: Option<PathBuf>,
+    /// How progress is told; a terminal gets a display, anything else one JSON line an event
+    #[arg(long, value_enum, default_value_t = Log::Auto)]
+    pub(super) log: Log,
+}
+
+impl Limits {
+    pub(super) fn threads(&self) -> usize {
+        self.threads.map_or_else(machine::cores, usize::from)
+    }
+
+    pub(super) fn memory_limit(&self) -> usize {
+        let given = self.memory_limit.and_then(|size| usize::try_from(size.as_u64()).ok());
+        given.unwrap_or_else(machine::default_memory_limit)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Log {
+    /// A display at a terminal, JSON lines elsewhere
+    Auto,
+    /// A display
+    Human,
+    /// One JSON line an event
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArguments {
+    /// The pipeline file
+    pub(super) pipeline: PathBuf,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = PlanFormat::Tree)]
+    pub(super) format: PlanFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PlanFormat {
+    /// For people
+    Tree,
+    /// For tools
+    Json,
+    /// A Mermaid flowchart
+    Mermaid,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArguments {
+    /// Write every schema as DIR/<name>.json
+    #[arg(long, value_name = "DIR")]
+    pub(super) to: Option<PathBuf>,
+    /// The schema to print: pipeline, source, table or report
+    #[arg(required_unless_present = "to")]
+    pub(super) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct QueryArguments {
+    /// The pipeline file
+    pub(super) pipeline: PathBuf,
+    /// A query on the published tables
+    pub(super) sql: String,
+    /// How to print rows
+    #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+    pub(super) format: RowFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RowFormat {
+    /// For people
+    Table,
+    /// Comma-separated, with a header
+    Csv,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GenerateArguments {
+    /// How many customers the company has
+    #[arg(long, value_name = "N")]
+    pub(super) customers: u64,
+    /// Where the raw data goes: a folder's or an object store's URL
+    #[arg(long, value_name = "URL")]
+    pub(super) to: String,
+    /// The same seed makes the same company
+    #[arg(long, default_value_t = crate::demo::DEFAULT_SEED)]
+    pub(super) seed: u64,
+    /// The whole company with all its systems, or its orders alone
+    #[arg(long, value_enum, default_value_t = CompanyShape::Company)]
+    pub(super) shape: CompanyShape,
+    /// Leave out the faulty rows that real sources have
+    #[arg(long)]
+    pub(super) clean: bool,
+    /// The exclusive end of the company's history
+    #[arg(long, value_name = "DATE", default_value_t = crate::demo::DEFAULT_AS_OF)]
+    pub(super) as_of: NaiveDate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CompanyShape {
+    /// CRM, shop orders and lines, products, returns, with faulty rows
+    Company,
+    /// One clean Parquet table of orders, for benchmarks
+    Orders,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArguments {
+    /// How many customers the company has
+    #[arg(long, value_name = "N", default_value_t = crate::demo::DEFAULT_CUSTOMERS)]
+    pub(super) customers: u64,
+    /// The same seed makes the same company
+    #[arg(long, default_value_t = crate::demo::DEFAULT_SEED)]
+    pub(super) seed: u64,
+    /// The folder for raw data and published tables
+    #[arg(long, value_name = "DIR", default_value = "data/demo")]
+    pub(super) to: PathBuf,
+    #[command(flatten)]
+    pub(super) limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArguments {
+    /// The folder of the new project
+    pub(super) folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArguments {
+    /// What to list
+    #[arg(value_enum)]
+    pub(super) what: Listed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Listed {
+    /// What makes scored tables
+    Scorers,
+    /// How raw objects may be written
+    Formats,
+    /// The canonical customer-value model
+    Entities,
+    /// The tables that readers see
+    Marts,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GcArguments {
+    /// The pipeline file
+    pub(super) pipeline: PathBuf,
+    /// How many past runs to keep; the pipeline's `retain` where not given
+    #[arg(long, value_name = "N")]
+    pub(super) retain: Option<u32>,
+    /// Only tell what would go
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}

@@ -1,0 +1,27 @@
+//! `cvm gc`.
+
+use bytesize::ByteSize;
+
+use super::arguments::GcArguments;
+use super::project::plan_of;
+use super::{CliError, console};
+use crate::publish;
+use crate::run::open_target;
+use crate::score::Registry;
+
+pub(super) async fn gc(arguments: &GcArguments, registry: &Registry) -> Result<(), CliError> {
+    let (plan, root) = plan_of(&arguments.pipeline, registry).await?;
+    let target = open_target(&plan, &root)?;
+    let retain = arguments.retain.unwrap_or(plan.retain) as usize;
+    let mut options = publish::GcOptions::new(retain, chrono::Utc::now());
+    options.dry_run = arguments.dry_run;
+    let report = publish::gc(&target, &options).await?;
+    let verb = if arguments.dry_run { "would remove" } else { "removed" };
+    let mut text = String::new();
+    for run in &report.removed {
+        let size = ByteSize(run.bytes);
+        text.push_str(&format!("{verb} run {}: {} files, {size}\n", run.run_id, run.files));
+    }
+    text.push_str(&format!("{verb} {} runs, kept {}\n", report.removed.len(), report.kept.len()));
+    console::out(&text)
+}

@@ -1,0 +1,54 @@
+//! `cvm init`: a project out of what the binary carries.
+
+use std::path::PathBuf;
+
+use super::arguments::InitArguments;
+use super::{CliError, console};
+use crate::spec::Project;
+use crate::spec::schema::SCHEMAS;
+
+/// The pipelines that a new project starts with: the one of the synthetic company, whose data it can make itself.
+const PIPELINES: &[&str] =
+    &["pipelines/demo.yml", "pipelines/sources/crm.yml", "pipelines/sources/shop.yml"];
+/// The staging folders that belong to them.
+const SYSTEMS: &[&str] = &["sql/staging/crm/", "sql/staging/shop/"];
+
+pub(super) fn init(arguments: &InitArguments) -> Result<(), CliError> {
+    let folder = &arguments.folder;
+    let occupied = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if occupied {
+        return Err(CliError::Occupied { path: folder.clone() });
+    }
+    let shipped = Project::shipped(folder.clone());
+    let wanted = |path: &str| {
+        PIPELINES.contains(&path)
+            || path.starts_with("sql/")
+                && (!path.starts_with("sql/staging/")
+                    || SYSTEMS.iter().any(|system| path.starts_with(system)))
+    };
+    let mut files = 0;
+    for file in shipped.files().filter(|file| wanted(&file.path)) {
+        write(folder.join(&file.path), &file.text)?;
+        files += 1;
+    }
+    for schema in SCHEMAS {
+        let text = format!("{:#}\n", (schema.generate)().as_value());
+        write(folder.join("schemas").join(format!("{}.json", schema.name)), &text)?;
+    }
+    write(folder.join(".gitignore"), "/data\n")?;
+    let here = folder.display();
+    console::out(&format!(
+        "{files} files in {here}. Next:\n  \
+         cd {here}\n  \
+         cvm generate --customers 20000 --to file:data/demo/raw\n  \
+         cvm run pipelines/demo.yml --as-of 2025-01-01\n  \
+         cvm query pipelines/demo.yml \"select * from customer_values limit 5\"\n\
+         Then put your own store, source file and staging SQL in the place of the example's.\n"
+    ))
+}
+
+fn write(path: PathBuf, text: &str) -> Result<(), CliError> {
+    let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    made.and_then(|()| std::fs::write(&path, text))
+        .map_err(|source| CliError::Io { what: format!("write {}", path.display()), source })
+}

@@ -1,0 +1,85 @@
+//! Watching a run: a display at a terminal, JSON lines elsewhere.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytesize::ByteSize;
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+
+use crate::run::{Event, Observer};
+
+/// How often a log that nobody watches is told of progress.
+const LOG_PROGRESS: Duration = Duration::from_secs(10);
+
+/// One line that changes while a stage works, and one that stays when it is done.
+pub(super) struct Display {
+    bar: ProgressBar,
+}
+
+impl Display {
+    pub(super) fn new() -> Self {
+        let bar = ProgressBar::new_spinner();
+        let style = ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self { bar }
+    }
+}
+
+impl Observer for Display {
+    fn observe(&self, event: &Event) {
+        match event {
+            Event::RunStarted { pipeline, as_of, threads, memory_limit, .. } => {
+                let memory = ByteSize(*memory_limit as u64);
+                self.bar.println(format!(
+                    "{pipeline} as of {as_of}, {threads} threads, {memory} for operators"
+                ));
+            }
+            Event::SourceFound { source, objects, bytes } => {
+                self.bar.println(format!("  found     {source}: {objects} objects, {}", ByteSize(*bytes)));
+            }
+            Event::StageStarted { stage, kind } => self.bar.set_message(format!("{kind} {stage}")),
+            Event::Progress { stage, rows, bytes, bytes_total } => {
+                let rows = HumanCount(*rows);
+                let (read, all) = (ByteSize(*bytes), ByteSize(*bytes_total));
+                self.bar.set_message(format!("{stage}: {rows} rows, {read} of {all} read"));
+            }
+            Event::StageFinished { stage, kind, rows, seconds } => {
+                let rows = rows.map(|rows| format!(", {} rows", HumanCount(rows))).unwrap_or_default();
+                self.bar.println(format!("  {kind:<9} {stage}{rows}, {seconds:.2} s"));
+            }
+            Event::Warning { message } => self.bar.println(format!("  warning   {message}")),
+            Event::Committed { commit, url } => {
+                self.bar.println(format!("  committed {commit} to {url}"));
+            }
+            Event::RunFinished { .. } | Event::RunFailed { .. } => self.bar.finish_and_clear(),
+            Event::SourceRead { .. } | Event::TableWritten { .. } => {}
+        }
+    }
+}
+
+/// One JSON object a line on standard error.
+#[derive(Default)]
+pub(super) struct JsonLines {
+    last_progress: Mutex<Option<Instant>>,
+}
+
+impl Observer for JsonLines {
+    fn observe(&self, event: &Event) {
+        if matches!(event, Event::Progress { .. }) {
+            let mut last = self.last_progress.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.is_some_and(|last| last.elapsed() < LOG_PROGRESS) {
+                return;
+            }
+            *last = Some(Instant::now());
+        }
+        let Ok(mut line) = serde_json::to_value(event) else { return };
+        if let Some(object) = line.as_object_mut() {
+            let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+            object.insert("time".to_owned(), now.into());
+        }
+        // Whoever reads the log may be gone; the run goes on.
+        drop(writeln!(io::stderr().lock(), "{line}"));
+    }
+}

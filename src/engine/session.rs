@@ -1,0 +1,283 @@
+//! The only owner of a `SessionContext`.
+//!
+//! Planning and running must agree on every name, type and function, so both get their context here; nothing
+//! else in cvm makes or changes one. A distributed engine would be put in at this place alone.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::catalog::{MemorySchemaProvider, TableProvider};
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::datasource::empty::EmptyTable;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{
+    ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
+};
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::TaskContext;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::{EmptyRelation, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col};
+use datafusion::common::TableReference;
+use datafusion::sql::parser::Statement;
+use object_store::ObjectStore;
+
+use super::functions;
+
+/// How many of the largest consumers an out-of-memory message names.
+const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(4);
+
+/// What a run may use of the machine.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// Partitions that work at the same time.
+    pub threads: usize,
+    /// Bytes that operators may hold before they spill.
+    pub memory_limit: usize,
+    /// Where operators spill.
+    pub spill_directory: PathBuf,
+}
+
+/// A place where tables have names and SQL has a meaning.
+#[derive(Clone)]
+pub struct Session {
+    context: SessionContext,
+}
+
+impl Session {
+    /// A session that proves SQL and runs none.
+    pub fn for_planning() -> Self {
+        Self::with_context(SessionContext::new_with_config(configuration(1)))
+    }
+
+    /// A session that runs SQL within the given bounds.
+    ///
+    /// # Errors
+    /// When the spill folder cannot be used.
+    pub fn for_run(options: &SessionOptions) -> Result<Self> {
+        let disk = DiskManagerBuilder::default()
+            .with_mode(DiskManagerMode::Directories(vec![options.spill_directory.clone()]));
+        let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory_limit), CONSUMERS_NAMED);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_disk_manager_builder(disk)
+            .with_memory_pool(Arc::new(pool))
+            .build_arc()?;
+        Ok(Self::with_context(SessionContext::new_with_config_rt(
+            configuration(options.threads),
+            runtime,
+        )))
+    }
+
+    fn with_context(context: SessionContext) -> Self {
+        for function in functions::scalar() {
+            context.register_udf(function.as_ref().clone());
+        }
+        for function in functions::aggregate() {
+            context.register_udaf(function.as_ref().clone());
+        }
+        Self { context }
+    }
+
+    /// Gives `table` a meaning; a name that is taken gets the new one.
+    ///
+    /// # Errors
+    /// When the table's schema cannot be made.
+    pub fn register(&self, table: &TableReference, provider: Arc<dyn TableProvider>) -> Result<()> {
+        if let Some(schema) = table.schema()
+            && let Some(catalog) = self.context.catalog("datafusion")
+            && catalog.schema(schema).is_none()
+        {
+            catalog.register_schema(schema, Arc::new(MemorySchemaProvider::new()))?;
+        }
+        self.context.deregister_table(table.clone())?;
+        self.context.register_table(table.clone(), provider)?;
+        Ok(())
+    }
+
+    /// A table with a shape and no rows, for planning.
+    ///
+    /// # Errors
+    /// As [`Session::register`].
+    pub fn declare(&self, table: &TableReference, schema: SchemaRef) -> Result<()> {
+        self.register(table, Arc::new(EmptyTable::new(schema)))
+    }
+
+    /// `table` as the result of `plan`, worked out anew wherever it is read.
+    ///
+    /// # Errors
+    /// As [`Session::register`].
+    pub fn register_view(&self, table: &TableReference, plan: LogicalPlan) -> Result<()> {
+        self.register(table, Arc::new(ViewTable::new(plan, None)))
+    }
+
+    /// Whether `table` has a meaning.
+    pub fn knows(&self, table: &TableReference) -> bool {
+        self.context.table_exist(table.clone()).unwrap_or(false)
+    }
+
+    /// The plan of a statement, with every name and type resolved.
+    ///
+    /// # Errors
+    /// What is wrong with the SQL.
+    pub async fn plan(&self, statement: Statement) -> Result<LogicalPlan> {
+        self.context.state().statement_to_plan(statement).await
+    }
+
+    /// The plan of a query that cvm itself wrote.
+    ///
+    /// # Errors
+    /// What is wrong with the SQL.
+    pub async fn plan_text(&self, sql: &str) -> Result<LogicalPlan> {
+        self.context.state().create_logical_plan(sql).await
+    }
+
+    /// `plan` after type coercion and simplification; fails where types do not fit.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn check(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
+        self.context.state().optimize(plan)
+    }
+
+    /// `plan` with exactly the types of `schema`: text in one representation, instants in UTC microseconds.
+    ///
+    /// # Errors
+    /// When a column is missing or cannot be cast.
+    pub fn in_shape(&self, plan: LogicalPlan, schema: &SchemaRef) -> Result<LogicalPlan> {
+        let same = |(made, wanted): (&arrow::datatypes::FieldRef, &arrow::datatypes::FieldRef)| {
+            made.data_type() == wanted.data_type()
+        };
+        if plan.schema().fields().iter().zip(schema.fields()).all(same) {
+            return Ok(plan);
+        }
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|field| {
+                let (qualifier, made) =
+                    plan.schema().qualified_field_with_unqualified_name(field.name())?;
+                let column = col(datafusion::common::Column::from((qualifier, made)));
+                Ok(datafusion::logical_expr::cast(column, field.data_type().clone())
+                    .alias(field.name()))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        LogicalPlanBuilder::from(plan).project(columns)?.build()
+    }
+
+    /// A plan that can be executed.
+    pub fn frame(&self, plan: LogicalPlan) -> DataFrame {
+        DataFrame::new(self.context.state(), plan)
+    }
+
+    /// What an execution needs of the session.
+    pub fn task(&self) -> Arc<TaskContext> {
+        self.context.task_ctx()
+    }
+
+    /// A relation without rows that the optimiser prunes wherever it is joined or grouped.
+    ///
+    /// # Errors
+    /// When `schema` has a column twice.
+    pub fn empty_relation(&self, schema: &SchemaRef) -> Result<LogicalPlan> {
+        let schema = Arc::new(DFSchema::try_from(schema.as_ref().clone())?);
+        Ok(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema }))
+    }
+
+    /// The union of `parts` by column name, in the shape of `schema`; a column that a part lacks is null.
+    ///
+    /// # Errors
+    /// When a part is unknown or a column cannot be cast.
+    pub async fn union_by_name(
+        &self,
+        parts: &[TableReference],
+        schema: &SchemaRef,
+    ) -> Result<LogicalPlan> {
+        let mut union: Option<LogicalPlanBuilder> = None;
+        for part in parts {
+            let provider = self.context.table_provider(part.clone()).await?;
+            let present = provider.schema();
+            let columns = schema
+                .fields()
+                .iter()
+                .map(|field| match present.field_with_name(field.name()) {
+                    Ok(_) => Ok(datafusion::logical_expr::cast(
+                        col(datafusion::common::Column::new(Some(part.clone()), field.name())),
+                        field.data_type().clone(),
+                    )
+                    .alias(field.name())),
+                    Err(_) => Ok(lit(null_of(field.data_type())?).alias(field.name())),
+                })
+                .collect::<Result<Vec<_>>>()?;
+            let scan = LogicalPlanBuilder::scan(part.clone(), provider_as_source(provider), None)?
+                .project(columns)?;
+            union = Some(match union {
+                Some(so_far) => so_far.union(scan.build()?)?,
+                None => scan,
+            });
+        }
+        match union {
+            Some(union) => union.build(),
+            None => self.empty_relation(schema),
+        }
+    }
+
+    /// Makes the objects of `store` readable under `url`, a scheme and a name of the caller's own.
+    pub fn register_store(&self, url: &url::Url, store: Arc<dyn ObjectStore>) {
+        self.context.register_object_store(url, store);
+    }
+
+    /// Parquet objects by URL as a table.
+    ///
+    /// # Errors
+    /// When a URL is none, or its store is not registered.
+    pub fn parquet_objects(
+        &self,
+        urls: &[url::Url],
+        schema: SchemaRef,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let urls = urls.iter().map(|url| ListingTableUrl::parse(url.as_str()));
+        let options = ListingOptions::new(Arc::new(ParquetFormat::default()));
+        let config = ListingTableConfig::new_with_multi_paths(urls.collect::<Result<_>>()?)
+            .with_listing_options(options)
+            .with_schema(schema);
+        Ok(Arc::new(ListingTable::try_new(config)?))
+    }
+
+    /// The Parquet files of a folder on this machine as a table.
+    ///
+    /// # Errors
+    /// When the folder is no URL.
+    pub fn parquet_folder(
+        &self,
+        folder: &std::path::Path,
+        schema: SchemaRef,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let url = url::Url::from_directory_path(folder)
+            .map_err(|()| DataFusionError::Internal(format!("{} is no URL", folder.display())))?;
+        let options = ListingOptions::new(Arc::new(ParquetFormat::default()))
+            .with_file_extension(".parquet");
+        let config = ListingTableConfig::new(ListingTableUrl::parse(url.as_str())?)
+            .with_listing_options(options)
+            .with_schema(schema);
+        Ok(Arc::new(ListingTable::try_new(config)?))
+    }
+}
+
+fn null_of(data_type: &DataType) -> Result<ScalarValue> {
+    ScalarValue::try_from(data_type)
+}
+
+fn configuration(threads: usize) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(threads)
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(true);
+    let options = config.options_mut();
+    options.sql_parser.collect_spans = true;
+    options.execution.time_zone = Some("UTC".to_owned());
+    config
+}

@@ -1,0 +1,133 @@
+//! Buy till you die: customers buy at a rate of their own until, unseen, they stop for good.
+//!
+//! A model is a folder with `mod` (the valid parameters and what they mean), `params` (how to fit), `likelihood` and
+//! `predict`, and implements [`PurchaseModel`], through which scoring is the same for all. They share the sufficient
+//! statistics ([`Summary`], [`Summaries`]) and the [`Horizon`] that predictions look ahead.
+//!
+//! Time has any unit, as long as it is one unit throughout.
+
+pub mod bg_nbd;
+mod horizon;
+mod ranking;
+mod summaries;
+mod summary;
+
+use rayon::prelude::*;
+
+pub use horizon::{Horizon, HorizonError};
+use ranking::Ranking;
+pub(crate) use summaries::Histories;
+pub use summaries::{Summaries, SummariesError};
+pub(crate) use summary::exact;
+pub use summary::{Summary, SummaryDefect};
+
+/// What is foretold of one customer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prediction {
+    /// Probability that the customer is still a customer at the end of the observed time, in [0, 1].
+    pub probability_alive: f64,
+    /// Expected purchases within the horizon, given the observed history. At least 0.
+    pub expected_purchases: f64,
+    /// The same, each purchase discounted to the end of the observed time. Between 0 and `expected_purchases`.
+    pub discounted_expected_purchases: f64,
+}
+
+/// What is foretold of a customer of whom it is known that he or she still is one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct IfAlive {
+    /// Expected purchases within the horizon.
+    pub expected_purchases: f64,
+    /// The same, discounted to the end of the observed time.
+    pub discounted_expected_purchases: f64,
+}
+
+/// A model of repeat purchases in continuous time with known parameters.
+pub trait PurchaseModel: Send + Sync {
+    /// Log-likelihood of one customer's history.
+    fn log_likelihood(&self, customer: &Summary) -> f64;
+
+    /// Probability that the customer is still one, given the history.
+    fn probability_alive(&self, customer: &Summary) -> f64;
+
+    /// Purchases ahead of a customer who is known to be alive after `frequency` repeat purchases at `customer_age`.
+    /// Purchases being Poisson, it does not matter when the last one was.
+    fn if_alive(&self, horizon: &Horizon, frequency: u64, customer_age: f64) -> IfAlive;
+
+    /// Expected purchases in the `time` after the end of the observed time, given the history; 0 at 0, NaN for a
+    /// negative or infinite time.
+    fn expected_purchases(&self, time: f64, customer: &Summary) -> f64;
+
+    /// Expected repeat purchases of a new customer in the `time` after the first purchase; 0 at 0, NaN for a negative
+    /// or infinite time.
+    fn expected_purchases_new_customer(&self, time: f64) -> f64;
+
+    /// Everything about one customer.
+    fn predict(&self, horizon: &Horizon, customer: &Summary) -> Prediction {
+        predict_with(
+            self.probability_alive(customer),
+            self.if_alive(horizon, customer.frequency(), customer.customer_age()),
+        )
+    }
+
+    /// [`PurchaseModel::predict`] for every row, in parallel in the calling pool. A row's result depends on it alone.
+    ///
+    /// # Errors
+    /// Where the columns differ in length or a row is no possible history; the first such row is named.
+    fn predict_all(
+        &self,
+        horizon: &Horizon,
+        frequency: &[u64],
+        recency_age: &[f64],
+        customer_age: &[f64],
+    ) -> Result<Vec<Prediction>, SummariesError> {
+        let customers = summaries::parse(frequency, recency_age, customer_age, None)?;
+        // In whole days there are few distinct pairs, and what depends on them alone is by far the dearest part.
+        let frequencies = Ranking::new(&customers, |(customer, _)| customer.frequency())?;
+        let ages = Ranking::new(&customers, |(customer, _)| {
+            customer.customer_age().to_bits()
+        })?;
+        let pair = |customer: &Summary| {
+            frequencies.rank(customer.frequency()) << 32
+                | ages.rank(customer.customer_age().to_bits())
+        };
+        let wanted: Vec<u64> = customers
+            .par_iter()
+            .map(|(customer, _)| pair(customer))
+            .collect();
+        let pairs = Ranking::new(&wanted, |pair| *pair)?;
+        let value =
+            |ranking: &Ranking, rank: u64| ranking.values.get(rank as usize).copied().unwrap_or(0);
+        let ahead: Vec<IfAlive> = pairs
+            .values
+            .par_iter()
+            .with_min_len(16)
+            .map(|pair| {
+                let (frequency, age) = (
+                    value(&frequencies, pair >> 32),
+                    value(&ages, pair & 0xffff_ffff),
+                );
+                self.if_alive(horizon, frequency, f64::from_bits(age))
+            })
+            .collect();
+        let row = |((customer, _), pair): (&(Summary, u64), &u64)| {
+            predict_with(
+                self.probability_alive(customer),
+                ahead[pairs.rank(*pair) as usize],
+            )
+        };
+        Ok(customers
+            .par_iter()
+            .zip(&wanted)
+            .with_min_len(256)
+            .map(row)
+            .collect())
+    }
+}
+
+fn predict_with(probability_alive: f64, if_alive: IfAlive) -> Prediction {
+    Prediction {
+        probability_alive,
+        expected_purchases: probability_alive * if_alive.expected_purchases,
+        discounted_expected_purchases: probability_alive * if_alive.discounted_expected_purchases,
+    }
+}

@@ -1,0 +1,155 @@
+//! What a project holds, by table name: SQL files with their contracts, and the entities.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::spec::problem::{At, Problem, SourceText};
+use crate::spec::table::TableFile;
+use crate::spec::{Project, yaml};
+
+use super::Layer;
+
+/// A SQL file and the contract beside it.
+#[derive(Debug, Clone)]
+pub(super) struct SqlTable {
+    pub(super) name: String,
+    pub(super) layer: Layer,
+    /// The system of a staging table.
+    pub(super) system: Option<String>,
+    pub(super) sql: Arc<SourceText>,
+    pub(super) contract_file: Option<Arc<SourceText>>,
+    pub(super) contract: Option<Arc<TableFile>>,
+}
+
+/// A canonical entity's contract.
+#[derive(Debug, Clone)]
+pub(super) struct Entity {
+    pub(super) contract: Arc<TableFile>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Catalogue {
+    pub(super) tables: BTreeMap<String, SqlTable>,
+    pub(super) entities: BTreeMap<String, Entity>,
+}
+
+impl Catalogue {
+    /// Reads the names of all SQL files and the contracts of entities. Contracts of SQL files are read when a
+    /// pipeline reaches them: a fault in another pipeline's file is that pipeline's.
+    pub(super) fn of(project: &Project, problems: &mut Vec<Problem>) -> Self {
+        let mut catalogue = Self::default();
+        for file in project.files() {
+            let Some(within) = file.path.strip_prefix("sql/") else { continue };
+            if let Some(name) = within.strip_prefix("entities/").and_then(|f| f.strip_suffix(".yml")) {
+                match read_contract(file, name) {
+                    Ok(contract) => {
+                        let entity = Entity { contract };
+                        catalogue.entities.insert(name.to_owned(), entity);
+                    }
+                    Err(found) => problems.extend(found),
+                }
+            } else if within.ends_with(".sql") {
+                catalogue.add_sql(project, file, within, problems);
+            }
+        }
+        catalogue
+    }
+
+    fn add_sql(
+        &mut self,
+        project: &Project,
+        file: &Arc<SourceText>,
+        within: &str,
+        problems: &mut Vec<Problem>,
+    ) {
+        let parts: Vec<&str> = within.split('/').collect();
+        let name = parts.last().and_then(|last| last.strip_suffix(".sql")).unwrap_or_default();
+        let (layer, system) = match parts.as_slice() {
+            ["staging", system, _] => (Layer::Staging, Some((*system).to_owned())),
+            ["intermediate", ..] => (Layer::Intermediate, None),
+            ["marts", ..] => (Layer::Mart, None),
+            _ => {
+                problems.push(Problem::new(
+                    "cvm::plan::layer",
+                    file,
+                    At::default(),
+                    "the folder of a SQL file says its layer, and this folder is none",
+                    "move it to sql/staging/<system>/, sql/intermediate/ or sql/marts/",
+                ));
+                return;
+            }
+        };
+        if let Some(other) = self.tables.get(name) {
+            problems.push(Problem::new(
+                "cvm::plan::duplicate_table",
+                file,
+                At::default(),
+                format!("the table `{name}` is also made by {}", other.sql.path),
+                "a file's name is its table's name: rename one of the two",
+            ));
+            return;
+        }
+        let contract_path = file.path.strip_suffix(".sql").map(|stem| format!("{stem}.yml"));
+        let contract_file = contract_path.and_then(|path| project.file(&path)).cloned();
+        self.tables.insert(
+            name.to_owned(),
+            SqlTable {
+                name: name.to_owned(),
+                layer,
+                system,
+                sql: Arc::clone(file),
+                contract_file,
+                contract: None,
+            },
+        );
+    }
+
+    /// Reads the contract beside a SQL file.
+    pub(super) fn read_contract_of(&mut self, name: &str, problems: &mut Vec<Problem>) {
+        let Some(table) = self.tables.get_mut(name) else { return };
+        let Some(file) = &table.contract_file else {
+            problems.push(Problem::new(
+                "cvm::plan::contract",
+                &table.sql,
+                At::default(),
+                format!("the table `{name}` has no contract"),
+                format!("describe it in {}: table, description, grain, key, columns", {
+                    table.sql.path.replace(".sql", ".yml")
+                }),
+            ));
+            return;
+        };
+        match read_contract(file, name) {
+            Ok(contract) => table.contract = Some(contract),
+            Err(found) => problems.extend(found),
+        }
+    }
+}
+
+fn read_contract(file: &Arc<SourceText>, name: &str) -> Result<Arc<TableFile>, Vec<Problem>> {
+    let contract: TableFile = yaml::decode(file, &|_| None)?;
+    let mut problems = Vec::new();
+    let mut fault = |at, message: String, help: &str| {
+        problems.push(Problem::new("cvm::plan::contract", file, at, message, help));
+    };
+    if contract.table.value != name {
+        let message = format!("the contract is of `{}`, but the file is named `{name}`", contract.table.value);
+        fault(contract.table.at, message, "a file's name is its table's name: rename one of the two");
+    }
+    for key in &contract.key {
+        if !contract.columns.contains_key(&key.value) {
+            let help = crate::spec::problem::did_you_mean(
+                &key.value,
+                contract.columns.keys().map(String::as_str),
+            );
+            fault(key.at, format!("the key column `{}` is none of the columns", key.value), &help);
+        }
+    }
+    if contract.key.is_empty() {
+        fault(contract.table.at, "the key is empty".to_owned(), "name the columns that tell rows apart");
+    }
+    if contract.columns.is_empty() {
+        fault(contract.table.at, "there are no columns".to_owned(), "describe each column");
+    }
+    if problems.is_empty() { Ok(Arc::new(contract)) } else { Err(problems) }
+}

@@ -1,0 +1,257 @@
+//! Removes what nothing refers to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
+use super::error::PublishError;
+use super::history::{commit_numbers, delete_if_there, read_commit};
+use super::layout::{Target, stem};
+use super::marker::{self, is_older};
+
+/// Commits read at the same time: an hourly pipeline has thousands after a year.
+const COMMITS_AT_ONCE: usize = 16;
+
+/// What [`gc`] may remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GcOptions {
+    /// How many of the last commits stay readable; 0 counts as 1, what is shown now always stays.
+    /// With 1, a reader that opened the version before the last commit may lose its files: keep at
+    /// least 2 where long queries run.
+    pub retain: usize,
+    /// The present time.
+    pub now: DateTime<Utc>,
+    /// How long files of a run that never committed, and whose marker doesn't beat, are left alone.
+    /// Far longer than clocks can differ.
+    pub grace: Duration,
+    /// Only report.
+    pub dry_run: bool,
+}
+
+impl GcOptions {
+    /// Keeps `retain` commits, and unfinished runs for a day.
+    pub fn new(retain: usize, now: DateTime<Utc>) -> Self {
+        Self {
+            retain,
+            now,
+            grace: Duration::from_secs(24 * 60 * 60),
+            dry_run: false,
+        }
+    }
+}
+
+/// A run whose files were removed, or would be.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct RemovedRun {
+    /// The run.
+    pub run_id: String,
+    /// Whether it was once published. Its manifest stays as history; that of a run that never was
+    /// goes too.
+    pub was_published: bool,
+    /// Number of objects.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// What [`gc`] did, or would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct GcReport {
+    /// Runs whose files were removed, by id.
+    pub removed: Vec<RemovedRun>,
+    /// Runs whose files stay, by id.
+    pub kept: Vec<String>,
+}
+
+/// Everything found of one run.
+#[derive(Debug, Default)]
+struct Found {
+    tables: BTreeSet<String>,
+    objects: Vec<ObjectMeta>,
+    control: Vec<ObjectMeta>,
+}
+
+/// Removes the data files of runs that none of the last `retain` commits shows, and all files of
+/// runs that never committed and show no sign of life. The history of commits and the manifests of
+/// runs that were once published stay.
+///
+/// Safe beside running publications and readers of retained versions. An interrupted clean-up is
+/// taken up by the next. On S3 parts of uploads that were never completed are not seen here: let a
+/// rule of the bucket abort them.
+///
+/// # Errors
+/// [`PublishError::Store`], and those of reading commits.
+pub async fn gc(target: &Target, options: &GcOptions) -> Result<GcReport, PublishError> {
+    // Files first, commits second: a run that commits in between is then seen as published.
+    let found = find_runs(target).await?;
+    let (retained, published) = commits_of(target, options.retain).await?;
+    let mut report = GcReport::default();
+    for (run_id, found) in found {
+        let was_published = published.contains(&run_id);
+        let may_go = if was_published {
+            !retained.contains(&run_id)
+        } else {
+            let mut all = found.objects.iter().chain(&found.control);
+            all.all(|object| is_older(object.last_modified, options.now, options.grace))
+                && !found.is_young_locally(target, &run_id, options)
+        };
+        if !may_go {
+            report.kept.push(run_id);
+            continue;
+        }
+        let control = if was_published {
+            &[][..]
+        } else {
+            &found.control
+        };
+        let removed = found.objects.iter().chain(control);
+        let (files, bytes) = removed.fold((0, 0), |(files, bytes), o| (files + 1, bytes + o.size));
+        if found.tables.is_empty() && files == 0 {
+            continue;
+        }
+        if !options.dry_run {
+            found.remove(target, &run_id, control).await?;
+        }
+        report.removed.push(RemovedRun {
+            run_id,
+            was_published,
+            files,
+            bytes,
+        });
+    }
+    Ok(report)
+}
+
+impl Found {
+    async fn remove(
+        &self,
+        target: &Target,
+        run_id: &str,
+        control: &[ObjectMeta],
+    ) -> Result<(), PublishError> {
+        for object in self.objects.iter().chain(control) {
+            delete_if_there(target, &object.location).await?;
+        }
+        for table in &self.tables {
+            remove_local_folder(target, table, run_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a local folder of the run changed lately: a local store doesn't list files that are
+    /// being written.
+    fn is_young_locally(&self, target: &Target, run_id: &str, options: &GcOptions) -> bool {
+        let folders = self
+            .tables
+            .iter()
+            .filter_map(|table| local_run_folder(target, table, run_id));
+        let entries = folders.flat_map(|folder| {
+            let inside = std::fs::read_dir(&folder)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path());
+            inside.chain([folder]).collect::<Vec<_>>()
+        });
+        let mut changed = entries.filter_map(|path| path.metadata().ok()?.modified().ok());
+        changed.any(|time| !is_older(time.into(), options.now, options.grace))
+    }
+}
+
+/// The runs shown by the last `retain` commits, and all runs that ever committed.
+async fn commits_of(
+    target: &Target,
+    retain: usize,
+) -> Result<(BTreeSet<String>, BTreeSet<String>), PublishError> {
+    let mut retained = BTreeSet::new();
+    let mut published = BTreeSet::new();
+    let numbers = commit_numbers(target).await?;
+    let mut commits = futures::stream::iter(numbers.into_iter().rev())
+        .map(|number| read_commit(target, number))
+        .buffered(COMMITS_AT_ONCE)
+        .enumerate();
+    while let Some((age, commit)) = commits.next().await {
+        let Some(commit) = commit? else { continue };
+        let shown = commit.tables.into_values().map(|table| table.run);
+        let runs: BTreeSet<String> = shown.chain([commit.run_id]).collect();
+        if age < retain.max(1) {
+            retained.extend(runs.iter().cloned());
+        }
+        published.extend(runs);
+    }
+    Ok((retained, published))
+}
+
+async fn find_runs(target: &Target) -> Result<BTreeMap<String, Found>, PublishError> {
+    let mut runs: BTreeMap<String, Found> = BTreeMap::new();
+    let top = target.store.list_with_delimiter(Some(&target.prefix)).await;
+    for folder in top
+        .map_err(PublishError::store("list", &target.prefix))?
+        .common_prefixes
+    {
+        let Some(table) = folder.filename().filter(|&name| name != "_cvm") else {
+            continue;
+        };
+        let inside = target.store.list_with_delimiter(Some(&folder)).await;
+        for run_folder in inside
+            .map_err(PublishError::store("list", &folder))?
+            .common_prefixes
+        {
+            let Some(run_id) = run_folder
+                .filename()
+                .and_then(|name| name.strip_prefix("run="))
+            else {
+                continue;
+            };
+            let objects = list_all(target, &run_folder).await?;
+            let found = runs.entry(run_id.to_owned()).or_default();
+            found.tables.insert(table.to_owned());
+            found.objects.extend(objects);
+        }
+    }
+    let manifests = list_all(target, &target.runs()).await?;
+    for object in manifests.into_iter().chain(marker::list(target).await?) {
+        if let Some(run_id) = stem(&object.location).map(str::to_owned) {
+            runs.entry(run_id).or_default().control.push(object);
+        }
+    }
+    Ok(runs)
+}
+
+async fn list_all(target: &Target, folder: &Path) -> Result<Vec<ObjectMeta>, PublishError> {
+    let listed = target.store.list(Some(folder)).try_collect().await;
+    listed.map_err(PublishError::store("list", folder))
+}
+
+fn local_run_folder(target: &Target, table: &str, run_id: &str) -> Option<std::path::PathBuf> {
+    Some(
+        target
+            .local_folder()?
+            .join(table)
+            .join(format!("run={run_id}")),
+    )
+}
+
+/// Removes a run's folder on this machine with everything in it: a local store neither lists nor
+/// deletes the unfinished files of a killed run, nor empty folders.
+pub(super) async fn remove_local_folder(
+    target: &Target,
+    table: &str,
+    run_id: &str,
+) -> Result<(), PublishError> {
+    let Some(path) = local_run_folder(target, table, run_id) else {
+        return Ok(());
+    };
+    let folder = path.clone();
+    let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
+    match removed.unwrap_or_else(|join| Err(std::io::Error::other(join))) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(PublishError::LocalCleanup { path, source })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,135 @@
+//! The commits of a target and the manifests of its runs.
+
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::PublishError;
+use super::layout::{Target, stem};
+use super::manifest::{Commit, FORMAT, RunManifest};
+
+/// The commit that readers see now; `None` where nothing was published yet.
+///
+/// # Errors
+/// [`PublishError::Store`], [`PublishError::Corrupt`], [`PublishError::NewerFormat`].
+pub async fn current_commit(target: &Target) -> Result<Option<Commit>, PublishError> {
+    match commit_numbers(target).await?.last() {
+        Some(&number) => read_commit(target, number).await,
+        None => Ok(None),
+    }
+}
+
+/// The last `limit` commits, newest first.
+///
+/// # Errors
+/// As [`current_commit`].
+pub async fn commits(target: &Target, limit: usize) -> Result<Vec<Commit>, PublishError> {
+    let mut found = Vec::new();
+    for &number in commit_numbers(target).await?.iter().rev().take(limit) {
+        found.extend(read_commit(target, number).await?);
+    }
+    Ok(found)
+}
+
+/// What a run made; `None` for a run that never came as far as its commit.
+///
+/// # Errors
+/// As [`current_commit`].
+pub async fn run_manifest(
+    target: &Target,
+    run_id: &str,
+) -> Result<Option<RunManifest>, PublishError> {
+    read_json(target, &target.run_manifest(run_id)).await
+}
+
+/// All commit numbers, ascending.
+pub(super) async fn commit_numbers(target: &Target) -> Result<Vec<u64>, PublishError> {
+    let folder = target.commits();
+    let listed = target
+        .store
+        .list(Some(&folder))
+        .try_filter_map(|object| async move {
+            Ok(stem(&object.location).and_then(|number| number.parse::<u64>().ok()))
+        });
+    let mut numbers: Vec<u64> = listed
+        .try_collect()
+        .await
+        .map_err(PublishError::store("list", &folder))?;
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+pub(super) async fn read_commit(
+    target: &Target,
+    number: u64,
+) -> Result<Option<Commit>, PublishError> {
+    read_json(target, &target.commit(number)).await
+}
+
+/// Reads a JSON file of ours; `None` if it isn't there.
+///
+/// The format is looked at first: a newer one need not have the fields that this cvm knows.
+pub(super) async fn read_json<T: DeserializeOwned>(
+    target: &Target,
+    path: &Path,
+) -> Result<Option<T>, PublishError> {
+    #[derive(serde::Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let bytes = match target.store.get(path).await {
+        Ok(found) => found
+            .bytes()
+            .await
+            .map_err(PublishError::store("read", path))?,
+        Err(StoreError::NotFound { .. }) => return Ok(None),
+        Err(source) => return Err(PublishError::store("read", path)(source)),
+    };
+    let corrupt = |source| PublishError::Corrupt {
+        path: path.clone(),
+        source,
+    };
+    let Format { format } = serde_json::from_slice(&bytes).map_err(corrupt)?;
+    if format > FORMAT {
+        return Err(PublishError::NewerFormat {
+            path: path.clone(),
+            found: format,
+            supported: FORMAT,
+        });
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(corrupt)
+}
+
+/// Writes a JSON file of ours; readable by people, with a line break at the end.
+pub(super) async fn put_json<T: Serialize + Sync>(
+    target: &Target,
+    path: &Path,
+    value: &T,
+    mode: PutMode,
+) -> Result<(), PublishError> {
+    let corrupt = |source| PublishError::Corrupt {
+        path: path.clone(),
+        source,
+    };
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(corrupt)?;
+    bytes.push(b'\n');
+    let options = PutOptions {
+        mode,
+        ..PutOptions::default()
+    };
+    let put = target
+        .store
+        .put_opts(path, PutPayload::from(bytes), options)
+        .await;
+    put.map(drop).map_err(PublishError::store("write", path))
+}
+
+/// Deletes an object that may be gone already.
+pub(super) async fn delete_if_there(target: &Target, path: &Path) -> Result<(), PublishError> {
+    match target.store.delete(path).await {
+        Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+        Err(source) => Err(PublishError::store("delete", path)(source)),
+    }
+}

@@ -1,0 +1,301 @@
+//! A run's publication, from its beginning to its commit.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{Error as StoreError, PutMode};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::error::PublishError;
+use super::history::{current_commit, delete_if_there, put_json, run_manifest};
+use super::layout::{Target, is_plain_name};
+use super::manifest::TableManifest;
+use super::marker::{self, Heartbeat, Marker, Rival};
+use super::sink::{BeginOptions, Committed, RunFacts, Sink};
+use super::stable::refresh;
+use super::table::TableToWrite;
+use super::upload::PART_BYTES;
+use super::verify::read_back;
+use super::write::{Rows, WriteContext, write_table};
+
+/// The publication of one run as Parquet files of an object store: the [`Sink`] that there is.
+///
+/// Dropped without a commit it leaves invisible files, which [`Sink::abandon`] removes at once and
+/// `gc` later.
+pub struct Publication {
+    pub(super) target: Target,
+    pub(super) options: BeginOptions,
+    pub(super) started_at: String,
+    pub(super) base: u64,
+    part_bytes: usize,
+    prepared: Mutex<BTreeMap<String, Option<TableManifest>>>,
+    /// Set from the moment on at which a commit may exist.
+    pub(super) maybe_committed: AtomicBool,
+    rival: watch::Receiver<Option<Rival>>,
+    heartbeat: AbortHandle,
+}
+
+impl Publication {
+    /// Begins a publication: remembers the commit that it will follow, rolls stable paths forward
+    /// if an earlier run was killed before it could, and says that the run is at work. Best done
+    /// before anything is read: whatever commits after this moment makes this run give way.
+    ///
+    /// Needs a Tokio runtime, on which the heartbeat runs.
+    ///
+    /// # Errors
+    /// [`PublishError::InvalidName`] (also for a run id that was used before),
+    /// [`PublishError::OtherPipeline`], [`PublishError::Store`].
+    pub async fn begin(target: Target, options: BeginOptions) -> Result<Self, PublishError> {
+        let invalid = |reason| PublishError::InvalidName {
+            what: "run",
+            name: options.run_id.clone(),
+            reason,
+        };
+        if !is_plain_name(&options.run_id) {
+            return Err(invalid("use letters, digits, _ and -"));
+        }
+        let current = current_commit(&target).await?;
+        if let Some(owner) = current
+            .as_ref()
+            .map(|commit| &commit.pipeline)
+            .filter(|&p| *p != options.pipeline)
+        {
+            return Err(PublishError::OtherPipeline {
+                url: target.url.to_string(),
+                owner: owner.clone(),
+                pipeline: options.pipeline.clone(),
+            });
+        }
+        if run_manifest(&target, &options.run_id).await?.is_some() {
+            return Err(invalid("a run of this id has published here before"));
+        }
+        refresh(&target).await?;
+        let started_at = rfc3339((options.clock)());
+        let base = current.map_or(0, |commit| commit.number);
+        let file = marker::first(&options.run_id, &options.pipeline, started_at.clone());
+        let marker = match Marker::put_up(&target, file, base, options.heartbeat.expiry).await {
+            Err(PublishError::Store {
+                source: StoreError::AlreadyExists { .. },
+                ..
+            }) => {
+                return Err(invalid("a run of this id is at work, or was killed"));
+            }
+            marker => marker?,
+        };
+        let (tell, rival) = watch::channel(None);
+        let heartbeat = tokio::spawn(keep_beating(marker, options.heartbeat, tell)).abort_handle();
+        Ok(Self {
+            target,
+            options,
+            started_at,
+            base,
+            part_bytes: PART_BYTES,
+            prepared: Mutex::default(),
+            maybe_committed: AtomicBool::new(false),
+            rival,
+            heartbeat,
+        })
+    }
+
+    /// Uploads in smaller parts, so that a test's tables need several.
+    #[cfg(test)]
+    pub(super) fn cut_parts_at(mut self, bytes: usize) -> Self {
+        self.part_bytes = bytes;
+        self
+    }
+
+    /// Where this publishes to.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The run.
+    pub fn run_id(&self) -> &str {
+        &self.options.run_id
+    }
+
+    /// Resolves when the run should give way, and never otherwise: select on it during long work.
+    pub async fn should_give_way(&self) -> PublishError {
+        let mut rival = self.rival.clone();
+        loop {
+            if let Err(error) = self.may_go_on() {
+                return error;
+            }
+            if rival.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// Fails if the run should give way.
+    fn may_go_on(&self) -> Result<(), PublishError> {
+        match self.rival.borrow().as_ref() {
+            Some(rival) => Err(self.gives_way(rival.clone())),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn gives_way(&self, rival: Rival) -> PublishError {
+        PublishError::Concurrent {
+            run_id: self.options.run_id.clone(),
+            rival,
+        }
+    }
+
+    pub(super) fn prepared(&self) -> MutexGuard<'_, BTreeMap<String, Option<TableManifest>>> {
+        // The map is changed by single inserts: valid whoever panicked.
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn remove_prepared(&self) -> Result<(), PublishError> {
+        let tables: Vec<String> = self.prepared().keys().cloned().collect();
+        for table in tables {
+            remove_folder(&self.target, &table, &self.options.run_id).await?;
+        }
+        delete_if_there(
+            &self.target,
+            &self.target.run_manifest(&self.options.run_id),
+        )
+        .await
+    }
+
+    /// Ends the heartbeat and takes the marker down.
+    async fn rest(&self) -> Result<(), PublishError> {
+        self.heartbeat.abort();
+        delete_if_there(&self.target, &self.target.marker(&self.options.run_id)).await
+    }
+}
+
+#[async_trait]
+impl Sink for Publication {
+    async fn prepare(
+        &self,
+        table: &TableToWrite,
+        rows: Rows,
+    ) -> Result<TableManifest, PublishError> {
+        table.check()?;
+        if self.prepared().insert(table.name.clone(), None).is_some() {
+            let reason = "it was prepared before";
+            return Err(PublishError::InvalidName {
+                what: "table",
+                name: table.name.clone(),
+                reason,
+            });
+        }
+        let context = WriteContext {
+            target: &self.target,
+            run_id: &self.options.run_id,
+            pool: &self.options.pool,
+            part_bytes: self.part_bytes,
+            progress: self.options.progress.as_ref(),
+            may_go_on: &|| self.may_go_on(),
+        };
+        let written = write_table(&context, table, rows).await?;
+        self.prepared()
+            .insert(table.name.clone(), Some(written.clone()));
+        Ok(written)
+    }
+
+    async fn verify(&self) -> Result<Vec<TableManifest>, PublishError> {
+        let tables: Vec<TableManifest> = self.prepared().values().flatten().cloned().collect();
+        for table in &tables {
+            read_back(&self.target, table).await?;
+        }
+        Ok(tables)
+    }
+
+    async fn commit(&self, facts: RunFacts) -> Result<Committed, PublishError> {
+        if let Some(name) = self
+            .prepared()
+            .iter()
+            .find(|(_, table)| table.is_none())
+            .map(|(name, _)| name.clone())
+        {
+            let reason = "it was not prepared to its end";
+            return Err(PublishError::InvalidName {
+                what: "table",
+                name,
+                reason,
+            });
+        }
+        self.may_go_on()?;
+        let overtaken = marker::overtaken(&self.target, self.base, &self.options.run_id).await?;
+        if let Some(rival) = overtaken {
+            return Err(self.gives_way(rival));
+        }
+        let manifest = self.manifest(facts);
+        let path = self.target.run_manifest(&self.options.run_id);
+        put_json(&self.target, &path, &manifest, PutMode::Overwrite).await?;
+        let commit = self.create_commit(&manifest).await?;
+        let behind = |source| PublishError::StablePathsBehind {
+            number: commit.number,
+            source: Box::new(source),
+        };
+        let stable = refresh(&self.target).await.map_err(behind)?;
+        // A marker that stays only makes the next run look at it twice.
+        let _ = self.rest().await;
+        Ok(Committed {
+            commit,
+            manifest,
+            stable,
+        })
+    }
+
+    async fn abandon(&self) -> Result<(), PublishError> {
+        if !self.maybe_committed.load(Ordering::SeqCst) {
+            self.remove_prepared().await?;
+        }
+        self.rest().await
+    }
+}
+
+impl Drop for Publication {
+    fn drop(&mut self) {
+        self.heartbeat.abort();
+    }
+}
+
+/// Beats until aborted; after a rival was seen there is nothing more to find out.
+async fn keep_beating(
+    mut marker: Marker,
+    heartbeat: Heartbeat,
+    tell: watch::Sender<Option<Rival>>,
+) {
+    loop {
+        tokio::time::sleep(heartbeat.interval).await;
+        // A beat that failed is made up for by the next; without any, the commit still decides.
+        if let Ok(Some(rival)) = marker.beat().await {
+            tell.send_replace(Some(rival));
+        }
+    }
+}
+
+/// Removes what a run wrote of a table.
+pub(super) async fn remove_folder(
+    target: &Target,
+    table: &str,
+    run_id: &str,
+) -> Result<(), PublishError> {
+    let folder = target.run_folder(table, run_id);
+    let objects: Vec<Path> = target
+        .store
+        .list(Some(&folder))
+        .map_ok(|object| object.location)
+        .try_collect()
+        .await
+        .map_err(PublishError::store("list", &folder))?;
+    for object in &objects {
+        delete_if_there(target, object).await?;
+    }
+    super::gc::remove_local_folder(target, table, run_id).await
+}
+
+pub(super) fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}

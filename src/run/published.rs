@@ -1,0 +1,62 @@
+//! The published tables of a target, to be queried: all of one version, through its manifest.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::error::DataFusionError;
+use url::Url;
+
+use crate::engine::Session;
+use crate::plan::table_reference;
+use crate::publish::{PublishError, Published, Target};
+
+/// The name under which the engine knows the store of the published objects.
+const STORE: &str = "published://target";
+
+/// Why published tables could not be queried.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The manifest cannot be read.
+    #[error("the published tables cannot be found")]
+    Published(#[from] PublishError),
+    /// The query is wrong, or its objects cannot be read.
+    #[error("the query cannot be answered")]
+    Engine(#[from] DataFusionError),
+}
+
+/// The published tables of one version, by name.
+pub struct PublishedTables {
+    session: Session,
+}
+
+impl PublishedTables {
+    /// The tables that readers of `target` see now. A later commit does not change them.
+    ///
+    /// # Errors
+    /// When nothing has been published, or the manifest cannot be read.
+    pub async fn open(target: &Target) -> Result<Self, QueryError> {
+        let published = Published::open(target).await?;
+        let session = Session::for_planning();
+        session.register_store(&parse(STORE)?, Arc::clone(&target.store));
+        for (name, table) in &published.tables {
+            let files = table.files.iter().map(|file| parse(&format!("{STORE}/{file}")));
+            let files = files.collect::<Result<Vec<_>, _>>()?;
+            let provider = session.parquet_objects(&files, Arc::clone(&table.schema))?;
+            session.register(&table_reference(name), provider)?;
+        }
+        Ok(Self { session })
+    }
+
+    /// The rows of a query.
+    ///
+    /// # Errors
+    /// When the query is wrong or an object cannot be read.
+    pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
+        let plan = self.session.plan_text(sql).await?;
+        Ok(self.session.frame(plan).collect().await?)
+    }
+}
+
+fn parse(text: &str) -> Result<Url, DataFusionError> {
+    Url::parse(text).map_err(|error| DataFusionError::External(Box::new(error)))
+}

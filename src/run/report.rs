@@ -1,0 +1,146 @@
+//! What a run reports of itself: an observer that adds the events up.
+
+use std::sync::{Mutex, PoisonError};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::events::{Event, Observer};
+
+/// The version of the report's form.
+pub const REPORT_VERSION: u32 = 1;
+
+/// A run in figures.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+pub struct RunReport {
+    /// The version of this form.
+    pub version: u32,
+    /// The run.
+    pub run_id: String,
+    /// The pipeline.
+    pub pipeline: String,
+    /// The exclusive end of what the run saw.
+    pub as_of: String,
+    /// Fingerprint of the plan.
+    pub fingerprint: String,
+    /// Partitions that worked at the same time.
+    pub threads: usize,
+    /// The raw tables.
+    pub sources: Vec<SourceReport>,
+    /// The stages in the order in which they ran.
+    pub stages: Vec<StageReport>,
+    /// The tables published.
+    pub tables: Vec<TableReport>,
+    /// What was odd.
+    pub warnings: Vec<String>,
+    /// The commit, once there is one.
+    pub commit: Option<u64>,
+    /// Where the tables lie.
+    pub url: Option<String>,
+    /// How long the run took, once it ended.
+    pub seconds: Option<f64>,
+    /// The most memory that the process held, where the system tells.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// What was read of a raw table: `rows_read` = `rows_kept` + `rows_set_aside`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SourceReport {
+    /// `<system>.<table>`.
+    pub source: String,
+    /// Objects read.
+    pub objects: usize,
+    /// Bytes read, as they lie in the store.
+    pub bytes: u64,
+    /// Rows read.
+    pub rows_read: u64,
+    /// Rows that went on.
+    pub rows_kept: u64,
+    /// Rows that did not fit their contract.
+    pub rows_set_aside: u64,
+}
+
+/// How long a stage took.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct StageReport {
+    /// The table.
+    pub stage: String,
+    /// `sql`, `score`, `read` or `publish`.
+    pub kind: &'static str,
+    /// Rows written, where it writes any.
+    pub rows: Option<u64>,
+    /// Seconds; a view's are spent where it is read.
+    pub seconds: f64,
+}
+
+/// A published table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct TableReport {
+    /// The table.
+    pub table: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+/// Adds events up to a report.
+#[derive(Debug, Default)]
+pub struct Reporter {
+    report: Mutex<RunReport>,
+}
+
+impl Reporter {
+    /// The report so far.
+    pub fn report(&self) -> RunReport {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Observer for Reporter {
+    fn observe(&self, event: &Event) {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        match event.clone() {
+            Event::RunStarted { run_id, pipeline, as_of, fingerprint, threads, .. } => {
+                *report = RunReport {
+                    version: REPORT_VERSION,
+                    run_id,
+                    pipeline,
+                    as_of,
+                    fingerprint,
+                    threads,
+                    ..RunReport::default()
+                };
+            }
+            Event::StageFinished { stage, kind, rows, seconds } => {
+                report.stages.push(StageReport { stage, kind, rows, seconds });
+            }
+            Event::SourceRead { source, objects, bytes, rows_read, rows_kept, rows_set_aside } => {
+                report.sources.push(SourceReport {
+                    source,
+                    objects,
+                    bytes,
+                    rows_read,
+                    rows_kept,
+                    rows_set_aside,
+                });
+            }
+            Event::TableWritten { table, rows, bytes } => {
+                report.tables.push(TableReport { table, rows, bytes });
+            }
+            Event::Warning { message } => report.warnings.push(message),
+            Event::Committed { commit, url } => {
+                report.commit = Some(commit);
+                report.url = Some(url);
+            }
+            Event::RunFinished { seconds, peak_memory_bytes } => {
+                report.seconds = Some(seconds);
+                report.peak_memory_bytes = peak_memory_bytes;
+            }
+            Event::SourceFound { .. }
+            | Event::StageStarted { .. }
+            | Event::Progress { .. }
+            | Event::RunFailed { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The parameters of a score as its scorer reads them.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+
+use super::error::BuildError;
+use crate::spec::Spanned;
+use crate::spec::pipeline::Scalar;
+use crate::spec::problem::did_you_mean;
+
+/// Parameters by name; those that were asked for are remembered, so that the rest can be told as unknown.
+pub struct Parameters<'a> {
+    given: &'a IndexMap<String, Spanned<Scalar>>,
+    asked: BTreeSet<&'static str>,
+    errors: Vec<BuildError>,
+}
+
+impl<'a> Parameters<'a> {
+    /// The parameters that stand in the pipeline file.
+    pub fn new(given: &'a IndexMap<String, Spanned<Scalar>>) -> Self {
+        Self { given, asked: BTreeSet::new(), errors: Vec::new() }
+    }
+
+    /// The value of `name`, one of `choices`; `default` where it is not given.
+    pub fn choice(
+        &mut self,
+        name: &'static str,
+        choices: &[&'static str],
+        default: &'static str,
+    ) -> &'static str {
+        self.asked.insert(name);
+        let Some(given) = self.given.get(name) else { return default };
+        let text = given.value.to_string();
+        if let Some(choice) = choices.iter().find(|choice| **choice == text) {
+            return choice;
+        }
+        self.errors.push(BuildError {
+            parameter: Some(name.to_owned()),
+            message: format!("`{text}` is no {name}"),
+            help: did_you_mean(&text, choices.iter().copied()),
+        });
+        default
+    }
+
+    /// The value of `name` as a number in `range`; `default` where it is not given.
+    pub fn number(
+        &mut self,
+        name: &'static str,
+        range: std::ops::RangeInclusive<f64>,
+        default: f64,
+    ) -> f64 {
+        self.asked.insert(name);
+        let value = match self.given.get(name).map(|given| &given.value) {
+            None => return default,
+            Some(Scalar::Number(value)) => *value,
+            Some(Scalar::Integer(value)) => *value as f64,
+            Some(_) => f64::NAN,
+        };
+        if range.contains(&value) {
+            return value;
+        }
+        self.errors.push(BuildError {
+            parameter: Some(name.to_owned()),
+            message: format!("`{name}` is not a number from {} to {}", range.start(), range.end()),
+            help: format!("leave it out for {default}"),
+        });
+        default
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// Every parameter that did not fit, and every one that was never asked for.
+    pub fn finish(&mut self) -> Result<(), Vec<BuildError>> {
+        let mut errors = std::mem::take(&mut self.errors);
+        for name in self.given.keys() {
+            if !self.asked.contains(name.as_str()) {
+                errors.push(BuildError {
+                    parameter: Some(name.clone()),
+                    message: format!("the scorer has no parameter `{name}`"),
+                    help: did_you_mean(name, self.asked.iter().copied()),
+                });
+            }
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+}

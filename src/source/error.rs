@@ -1,0 +1,191 @@
+//! What can go wrong between a declaration and rows.
+
+use std::error::Error;
+use std::io;
+
+use datafusion::error::DataFusionError;
+
+use crate::failure::FailureKind;
+use crate::store::StoreError;
+
+/// A raw table that cannot be read as declared. Each names the table as `<system>.<table>`.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The declaration itself cannot work, whatever the data.
+    #[error("{table}: {reason}")]
+    Declaration {
+        /// The raw table.
+        table: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No object matches the pattern.
+    #[error("{table}: nothing below {url} matches `{pattern}`{hint}")]
+    NothingMatches {
+        /// The raw table.
+        table: String,
+        /// The store's URL.
+        url: String,
+        /// The declared pattern.
+        pattern: String,
+        /// What may help, from ` (` to `)`, or nothing.
+        hint: String,
+    },
+    /// The store did not do what it was asked.
+    #[error("{table}: cannot read `{file}`")]
+    Store {
+        /// The raw table.
+        table: String,
+        /// The object, or the path that was listed.
+        file: String,
+        /// Why.
+        #[source]
+        source: Box<StoreError>,
+    },
+    /// An object is not what it was when the run listed it.
+    #[error(
+        "{table}: {file} changed while it was being read; nothing that rests on it can be trusted"
+    )]
+    Changed {
+        /// The raw table.
+        table: String,
+        /// The object.
+        file: String,
+    },
+    /// An object has no such column: its schema has drifted from the declaration.
+    #[error("{table}: {file} has no column `{column}`; it has {found}")]
+    MissingColumn {
+        /// The raw table.
+        table: String,
+        /// The object.
+        file: String,
+        /// The declared column.
+        column: String,
+        /// The columns that are there, quoted and separated by commas.
+        found: String,
+    },
+    /// A header names a declared column twice.
+    #[error("{table}: {file} has the column `{column}` more than once")]
+    DuplicateColumn {
+        /// The raw table.
+        table: String,
+        /// The object.
+        file: String,
+        /// The declared column.
+        column: String,
+    },
+    /// A column's type in the object cannot become the declared one without loss.
+    #[error(
+        "{table}: {file} has column `{column}` as {found}, which cannot be read as {declared} without loss"
+    )]
+    ColumnType {
+        /// The raw table.
+        table: String,
+        /// The object.
+        file: String,
+        /// The declared column.
+        column: String,
+        /// The declared type.
+        declared: Box<str>,
+        /// The object's type.
+        found: Box<str>,
+    },
+    /// A `name=value` of the path is missing or does not parse.
+    #[error("{table}: {file}: partition column `{column}`: {reason}")]
+    Partition {
+        /// The raw table.
+        table: String,
+        /// The object.
+        file: String,
+        /// The partition column.
+        column: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An object is damaged as a whole: nothing says where its rows begin and end.
+    #[error("{table}: {file} is damaged: {reason}")]
+    Damaged {
+        /// The raw table.
+        table: String,
+        /// The object.
+        file: String,
+        /// What is wrong, with the line where one is known.
+        reason: String,
+        /// The decoder's own words.
+        #[source]
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// More rows were set aside than the declaration allows.
+    #[error(
+        "{table}: {set_aside} of {read} rows were set aside ({share}), more than max_bad_share allows \
+         ({bound}); the first: {examples}"
+    )]
+    TooManyBad {
+        /// The raw table.
+        table: String,
+        /// Rows set aside.
+        set_aside: u64,
+        /// Rows read.
+        read: u64,
+        /// Their ratio, in percent.
+        share: Box<str>,
+        /// The declared bound, in percent.
+        bound: Box<str>,
+        /// The first three rows: file, line, column and reason.
+        examples: String,
+    },
+    /// The temporary file of the rows set aside cannot be written or read.
+    #[error("the temporary file of rows set aside failed")]
+    Spill(#[source] io::Error),
+    /// Arrow refused what cvm gave it.
+    #[error("{table}: cannot build a batch of rows")]
+    Arrow {
+        /// The raw table.
+        table: String,
+        /// Why.
+        #[source]
+        source: arrow::error::ArrowError,
+    },
+}
+
+impl SourceError {
+    /// The class of the failure.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Declaration { .. } | Self::NothingMatches { .. } => FailureKind::Configuration,
+            Self::Store { source, .. } => source.kind(),
+            Self::Changed { .. } => FailureKind::TransientStore,
+            Self::MissingColumn { .. }
+            | Self::DuplicateColumn { .. }
+            | Self::ColumnType { .. }
+            | Self::Partition { .. }
+            | Self::Damaged { .. }
+            | Self::TooManyBad { .. } => FailureKind::DataQuality,
+            Self::Spill(_) | Self::Arrow { .. } => FailureKind::Internal,
+        }
+    }
+
+    /// The source error inside an engine's error, however deep: scans run inside DataFusion, which wraps what they return.
+    pub fn inside(error: &DataFusionError) -> Option<&Self> {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+        while let Some(current) = cause {
+            if let Some(found) = current.downcast_ref::<Self>() {
+                return Some(found);
+            }
+            cause = match current.downcast_ref::<DataFusionError>() {
+                Some(DataFusionError::External(inner)) => Some(inner.as_ref()),
+                Some(DataFusionError::Shared(inner)) => Some(inner.as_ref()),
+                Some(DataFusionError::Context(_, inner)) => Some(inner.as_ref()),
+                Some(DataFusionError::Collection(all)) => all.first().map(|first| first as _),
+                _ => current.source(),
+            };
+        }
+        None
+    }
+}
+
+impl From<SourceError> for DataFusionError {
+    fn from(error: SourceError) -> Self {
+        Self::External(Box::new(error))
+    }
+}

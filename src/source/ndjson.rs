@@ -1,0 +1,321 @@
+//! One JSON object a line.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use memchr::memchr;
+use serde::de::IgnoredAny;
+
+use super::cell::Value;
+use super::error::SourceError;
+use super::format::{FormatEntry, PieceReader, PieceScan, SourceFormat};
+use super::set_aside::{Entry, raw_text};
+use super::table::Table;
+use super::text::{Records, Rows, Step, TextReader};
+use crate::spec::SqlType;
+use crate::spec::source::{Format, NdjsonFormat};
+
+/// What `cvm list formats` says.
+pub(crate) const ENTRY: FormatEntry = FormatEntry {
+    name: "ndjson",
+    summary: "One JSON object a line; gzip and zstd",
+    example: "ndjson: { compression: gzip }",
+    make: |format| match format {
+        Format::Ndjson(ndjson) => Some(Arc::new(Ndjson {
+            format: ndjson.clone(),
+        })),
+        _ => None,
+    },
+};
+
+/// The reader of [`Format::Ndjson`].
+#[derive(Debug)]
+struct Ndjson {
+    format: NdjsonFormat,
+}
+
+#[async_trait]
+impl SourceFormat for Ndjson {
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn open(&self, scan: PieceScan) -> Result<Box<dyn PieceReader>, SourceError> {
+        let table = Arc::clone(&scan.table);
+        let columns = table.columns.len();
+        let records = NdjsonRecords {
+            cells: vec![Cell::Absent; columns],
+            values: vec![Value::Null; columns],
+            seen: vec![false; columns],
+            texts: Vec::new(),
+            any: false,
+            table,
+        };
+        Ok(Box::new(TextReader::new(
+            scan,
+            self.format.compression,
+            records,
+        )?))
+    }
+}
+
+/// Where the value of a declared column stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cell {
+    /// Nowhere: the key is missing.
+    Absent,
+    /// In the line, from one byte to another.
+    Line(usize, usize),
+    /// In the texts that had escapes, by index.
+    Unescaped(usize),
+}
+
+/// Parses the lines of one object.
+struct NdjsonRecords {
+    table: Arc<Table>,
+    cells: Vec<Cell>,
+    values: Vec<Value>,
+    texts: Vec<String>,
+    /// Which declared columns any line had.
+    seen: Vec<bool>,
+    any: bool,
+}
+
+/// Why a line does not fit: the declared column, if it is one column's fault, and the reason.
+type Misfit = (Option<usize>, String);
+
+impl NdjsonRecords {
+    fn parse(&mut self, line: &str) -> Result<(), Misfit> {
+        // Whether it is JSON is for a JSON parser to say; finding the keys of what is JSON is simple then. Numbers are read
+        // from their text, because a parser would make doubles of decimals.
+        serde_json::from_str::<IgnoredAny>(line).map_err(|error| {
+            // The parser sees one line and calls it the first; the entry itself tells the line.
+            let reason = error
+                .to_string()
+                .replace(" at line 1 column ", " at column ");
+            (None, format!("no JSON: {reason}"))
+        })?;
+        if !line.trim_ascii_start().starts_with('{') {
+            return Err((None, "no JSON object".to_owned()));
+        }
+        self.cells.fill(Cell::Absent);
+        self.values.fill(Value::Null);
+        self.texts.clear();
+        self.any = true;
+        let mut members = Members {
+            text: line,
+            at: line.find('{').map_or(line.len(), |at| at + 1),
+        };
+        while let Some((key, start, end)) = members.next() {
+            let key = text_of(key);
+            let Some(column) = self.table.columns.iter().position(|c| c.name == key) else {
+                continue;
+            };
+            if self.cells.get(column) != Some(&Cell::Absent) {
+                return Err((
+                    Some(column),
+                    "the key stands twice in the object".to_owned(),
+                ));
+            }
+            self.take(line, column, start, end)
+                .map_err(|reason| (Some(column), reason))?;
+        }
+        for (at, column) in self.table.columns.iter().enumerate() {
+            if column.required && self.values.get(at) == Some(&Value::Null) {
+                return Err((Some(at), "no value, but one is required".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the JSON value from `start` to `end` as the value of a column.
+    fn take(&mut self, line: &str, at: usize, start: usize, end: usize) -> Result<(), String> {
+        let json = line.get(start..end).unwrap_or_default();
+        let mut cell = Cell::Line(start, end);
+        let mut unescaped = None;
+        if json.starts_with('"') {
+            match text_of(json) {
+                Cow::Borrowed(_) => cell = Cell::Line(start + 1, end - 1),
+                Cow::Owned(text) => {
+                    cell = Cell::Unescaped(self.texts.len());
+                    unescaped = Some(text);
+                }
+            }
+        }
+        if let (Some(place), Some(seen)) = (self.cells.get_mut(at), self.seen.get_mut(at)) {
+            (*place, *seen) = (cell, true);
+        }
+        let text = match (&unescaped, cell) {
+            (Some(text), _) => text.as_str(),
+            (None, Cell::Line(start, end)) => line.get(start..end).unwrap_or_default(),
+            (None, _) => "",
+        };
+        let Some(column) = self.table.columns.get(at) else {
+            return Ok(());
+        };
+        let is_nested = json.starts_with(['{', '[']);
+        let value = if json == "null" {
+            Value::Null
+        } else if is_nested && column.sql_type != SqlType::Varchar {
+            return Err(format!("an object or array is not a {}", column.sql_type));
+        } else {
+            column.parse(text)?
+        };
+        if let Some(place) = self.values.get_mut(at) {
+            *place = value;
+        }
+        self.texts.extend(unescaped);
+        Ok(())
+    }
+}
+
+impl Records for NdjsonRecords {
+    fn next(
+        &mut self,
+        text: &[u8],
+        at_end: bool,
+        line: u64,
+        rows: &mut Rows,
+    ) -> Result<Step, SourceError> {
+        let (content, bytes) = match memchr(b'\n', text) {
+            Some(end) => (text.get(..end).unwrap_or_default(), end + 1),
+            None if at_end => (text, text.len()),
+            None => return Ok(Step::More),
+        };
+        let step = Step::Record { bytes, lines: 1 };
+        let content = content.strip_suffix(b"\r").unwrap_or(content);
+        if content.trim_ascii().is_empty() {
+            return Ok(step);
+        }
+        let parsed = match std::str::from_utf8(content) {
+            Ok(content) => self.parse(content).map(|()| content),
+            Err(_) => Err((None, "not valid UTF-8".to_owned())),
+        };
+        match parsed {
+            Ok(content) => rows.keep(line, &self.values, |column| match self.cells.get(column) {
+                Some(Cell::Line(start, end)) => content.get(*start..*end).unwrap_or_default(),
+                Some(Cell::Unescaped(at)) => self.texts.get(*at).map_or("", String::as_str),
+                _ => "",
+            }),
+            Err((column, reason)) => rows.set_aside(Entry {
+                line,
+                raw_text: raw_text(content),
+                column: column
+                    .and_then(|at| self.table.columns.get(at))
+                    .map(|c| c.name.clone()),
+                reason,
+            })?,
+        }
+        Ok(step)
+    }
+
+    fn end(&mut self, rows: &mut Rows) -> Result<(), SourceError> {
+        let (source, file) = (&self.table.source, rows.file());
+        if !self.any {
+            self.table.tally.warn(format!("{source}: {file} is empty"));
+            return Ok(());
+        }
+        for (column, seen) in self.table.columns.iter().zip(&self.seen) {
+            if !seen {
+                let name = &column.name;
+                self.table
+                    .tally
+                    .warn(format!("{source}: no line of {file} has the key `{name}`"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A JSON string's text; borrowed unless it has escapes.
+fn text_of(json: &str) -> Cow<'_, str> {
+    let inner = json
+        .get(1..json.len().saturating_sub(1))
+        .unwrap_or_default();
+    if inner.contains('\\') {
+        // What the parser accepted as a whole it accepts in part.
+        Cow::Owned(serde_json::from_str(json).unwrap_or_default())
+    } else {
+        Cow::Borrowed(inner)
+    }
+}
+
+/// The members of an object that is known to be well formed.
+struct Members<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Members<'a> {
+    /// The key, with its quotes, and where the value begins and ends.
+    fn next(&mut self) -> Option<(&'a str, usize, usize)> {
+        self.skip(b" \t\r\n,");
+        if self.byte()? != b'"' {
+            return None;
+        }
+        let key = self.at;
+        self.at = self.string_end();
+        let key = self.text.get(key..self.at)?;
+        self.skip(b" \t\r\n:");
+        let start = self.at;
+        self.at = self.value_end();
+        Some((key, start, self.at))
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn skip(&mut self, bytes: &[u8]) {
+        while self.byte().is_some_and(|byte| bytes.contains(&byte)) {
+            self.at += 1;
+        }
+    }
+
+    /// Behind the string that starts here.
+    fn string_end(&self) -> usize {
+        let mut at = self.at + 1;
+        let bytes = self.text.as_bytes();
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'"' => return at + 1,
+                b'\\' => at += 2,
+                _ => at += 1,
+            }
+        }
+        bytes.len()
+    }
+
+    /// Behind the value that starts here.
+    fn value_end(&self) -> usize {
+        let bytes = self.text.as_bytes();
+        let mut inner = Members {
+            text: self.text,
+            at: self.at,
+        };
+        let mut depth = 0_usize;
+        while let Some(byte) = inner.byte() {
+            match byte {
+                b'"' => inner.at = inner.string_end(),
+                b'{' | b'[' => {
+                    depth += 1;
+                    inner.at += 1;
+                }
+                b'}' | b']' if depth > 0 => {
+                    depth -= 1;
+                    inner.at += 1;
+                }
+                b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n' if depth == 0 => return inner.at,
+                _ => {
+                    inner.at += 1;
+                    continue;
+                }
+            }
+            if depth == 0 {
+                return inner.at;
+            }
+        }
+        bytes.len()
+    }
+}

@@ -1,0 +1,198 @@
+//! What a run read of a raw table, to be watched while it reads and reported when it has.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+/// An object as it was listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// The path below the store's URL, as in `_file`.
+    pub path: String,
+    /// Bytes in the store.
+    pub size: u64,
+    /// The store's tag of this content, if it gives one.
+    pub e_tag: Option<String>,
+    /// The store's version, if it gives one.
+    pub version: Option<String>,
+    /// When the store says it was written.
+    pub last_modified: DateTime<Utc>,
+}
+
+/// Counts of rows and bytes. Rows read = rows kept + rows set aside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Rows that objects hold, so far.
+    pub rows_read: u64,
+    /// Rows of them that did not fit.
+    pub rows_set_aside: u64,
+    /// Bytes of objects that were read, as they lie in the store (compressed).
+    pub bytes: u64,
+}
+
+impl Counts {
+    /// Rows that went on into SQL.
+    pub fn rows_kept(&self) -> u64 {
+        self.rows_read - self.rows_set_aside
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            rows_read: self.rows_read + other.rows_read,
+            rows_set_aside: self.rows_set_aside + other.rows_set_aside,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
+/// How far the furthest reading of one piece has come. Every reading meets the same rows in the same order, so the
+/// furthest one tells the truth however often and however partially a piece is read.
+#[derive(Debug, Default)]
+struct Progress {
+    rows_read: AtomicU64,
+    rows_set_aside: AtomicU64,
+    bytes: AtomicU64,
+    read_by: OnceLock<u64>,
+}
+
+/// What was read of one raw table.
+#[derive(Debug)]
+pub struct SourceTally {
+    source: String,
+    max_bad_share: f64,
+    objects: Vec<ObjectInfo>,
+    object_of_piece: Vec<usize>,
+    pieces: Vec<Progress>,
+    warnings: Mutex<BTreeSet<String>>,
+}
+
+impl SourceTally {
+    pub(crate) fn new(
+        source: String,
+        max_bad_share: f64,
+        objects: Vec<ObjectInfo>,
+        object_of_piece: Vec<usize>,
+    ) -> Self {
+        let pieces = object_of_piece
+            .iter()
+            .map(|_| Progress::default())
+            .collect();
+        let warnings = Mutex::default();
+        Self {
+            source,
+            max_bad_share,
+            objects,
+            object_of_piece,
+            pieces,
+            warnings,
+        }
+    }
+
+    /// The raw table as `<system>.<table>`.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The share of rows that may be set aside.
+    pub fn max_bad_share(&self) -> f64 {
+        self.max_bad_share
+    }
+
+    /// The objects that match the pattern, by path.
+    pub fn objects(&self) -> &[ObjectInfo] {
+        &self.objects
+    }
+
+    /// Bytes of all objects together.
+    pub fn bytes_in_all(&self) -> u64 {
+        self.objects.iter().map(|object| object.size).sum()
+    }
+
+    /// Counts so far; each row counts once, however often it was read.
+    pub fn counts(&self) -> Counts {
+        self.pieces
+            .iter()
+            .map(Progress::counts)
+            .fold(Counts::default(), Counts::plus)
+    }
+
+    /// Counts so far, an object each, in the order of [`SourceTally::objects`].
+    pub fn counts_by_object(&self) -> Vec<Counts> {
+        let mut counts = vec![Counts::default(); self.objects.len()];
+        for (piece, object) in self.pieces.iter().zip(&self.object_of_piece) {
+            if let Some(counts) = counts.get_mut(*object) {
+                *counts = counts.plus(piece.counts());
+            }
+        }
+        counts
+    }
+
+    /// Whether every object was read to its end.
+    pub fn is_complete(&self) -> bool {
+        self.unread().next().is_none()
+    }
+
+    /// What is odd but no error, sorted.
+    pub fn warnings(&self) -> Vec<String> {
+        let warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.iter().cloned().collect()
+    }
+
+    pub(crate) fn warn(&self, warning: String) {
+        self.warnings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(warning);
+    }
+
+    /// Pieces that no reading has finished.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = usize> {
+        let unread = |(_, piece): &(usize, &Progress)| piece.read_by.get().is_none();
+        self.pieces
+            .iter()
+            .enumerate()
+            .filter(unread)
+            .map(|(at, _)| at)
+    }
+
+    pub(crate) fn is_read(&self, piece: usize) -> bool {
+        self.pieces
+            .get(piece)
+            .is_some_and(|piece| piece.read_by.get().is_some())
+    }
+
+    /// Tells how far a reading of a piece has come.
+    pub(crate) fn progress(&self, piece: usize, counts: Counts) {
+        let Some(piece) = self.pieces.get(piece) else {
+            return;
+        };
+        // Rows before rows set aside, so that a watcher never sees more of these than of those.
+        piece
+            .rows_read
+            .fetch_max(counts.rows_read, Ordering::AcqRel);
+        piece
+            .rows_set_aside
+            .fetch_max(counts.rows_set_aside, Ordering::AcqRel);
+        piece.bytes.fetch_max(counts.bytes, Ordering::AcqRel);
+    }
+
+    /// Says that a reading came to the end of a piece; true for the first one.
+    pub(crate) fn complete(&self, piece: usize, attempt: u64) -> bool {
+        self.pieces
+            .get(piece)
+            .is_some_and(|piece| piece.read_by.set(attempt).is_ok())
+    }
+}
+
+impl Progress {
+    fn counts(&self) -> Counts {
+        let rows_set_aside = self.rows_set_aside.load(Ordering::Acquire);
+        Counts {
+            rows_set_aside,
+            rows_read: self.rows_read.load(Ordering::Acquire),
+            bytes: self.bytes.load(Ordering::Acquire),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The pipeline file: what value means to the organisation, where data lies, what is computed and published.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::Deserialize;
+
+use super::types::SqlType;
+use super::yaml::Spanned;
+
+/// `pipelines/<pipeline>.yml`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PipelineFile {
+    /// The pipeline's name, the same as the file's.
+    #[schemars(with = "String")]
+    pub pipeline: Spanned<String>,
+    /// What it is for, for people.
+    pub description: String,
+    /// The IANA zone that says what a day is. Default UTC.
+    #[schemars(with = "Option<String>")]
+    pub timezone: Option<Spanned<String>>,
+    /// The organisation's own definition of customer value.
+    #[schemars(with = "ValueDefinition")]
+    pub value: Spanned<ValueDefinition>,
+    /// Object stores by name.
+    #[schemars(with = "IndexMap<String, StoreDeclaration>")]
+    pub stores: IndexMap<String, Spanned<StoreDeclaration>>,
+    /// Source files, relative to this file.
+    #[schemars(with = "Vec<String>")]
+    pub sources: Vec<Spanned<String>>,
+    /// Named values that SQL reads as `$name`.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, Parameter>")]
+    pub parameters: IndexMap<String, Spanned<Parameter>>,
+    /// The staging tables that make up each canonical entity.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, Vec<String>>")]
+    pub entities: IndexMap<String, Spanned<Vec<Spanned<String>>>>,
+    /// Tables made by scorers.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, Score>")]
+    pub scores: IndexMap<String, Spanned<Score>>,
+    /// What is published, and where.
+    pub outputs: Outputs,
+}
+
+/// The organisation's own definition of customer value.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValueDefinition {
+    /// The ISO 4217 code of the currency in which value is told.
+    #[schemars(with = "String")]
+    pub currency: Spanned<String>,
+    /// What counts as value.
+    pub measure: Measure,
+    /// How far ahead value is predicted, in days.
+    #[schemars(with = "u32")]
+    pub horizon_days: Spanned<i64>,
+    /// The yearly rate at which future value is discounted; 0.10 is ten percent.
+    #[schemars(with = "f64")]
+    pub annual_discount_rate: Spanned<f64>,
+}
+
+/// What counts as value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// What customers pay.
+    Revenue,
+    /// What customers pay less what the goods cost.
+    Margin,
+}
+
+impl Measure {
+    /// The name as written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Revenue => "revenue",
+            Self::Margin => "margin",
+        }
+    }
+}
+
+/// An object store.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StoreDeclaration {
+    /// `s3://bucket/prefix`, `gs://…`, `az://…`, `https://…` or `file:path` (relative to the project).
+    pub url: String,
+    /// Options of the store such as `endpoint` or `region`; credentials better stay in the environment.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+}
+
+/// A named value.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// Its SQL type.
+    #[serde(rename = "type")]
+    pub sql_type: SqlType,
+    /// Its value.
+    pub value: Scalar,
+}
+
+/// One YAML scalar.
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+#[schemars(untagged)]
+pub enum Scalar {
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// Any other number.
+    Number(f64),
+    /// Text.
+    Text(String),
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean(value) => write!(f, "{value}"),
+            Self::Integer(value) => write!(f, "{value}"),
+            Self::Number(value) => write!(f, "{value}"),
+            Self::Text(value) => f.write_str(value),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ScalarVisitor;
+        impl Visitor<'_> for ScalarVisitor {
+            type Value = Scalar;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a boolean, a number or a text")
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Scalar, E> {
+                Ok(Scalar::Boolean(value))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Scalar, E> {
+                Ok(Scalar::Integer(value))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Scalar, E> {
+                Ok(Scalar::Number(value))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Scalar, E> {
+                Ok(Scalar::Text(value.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+/// A table made by a scorer: `scorer`, `input`, and the scorer's own parameters beside them.
+#[derive(Debug, Clone)]
+pub struct Score {
+    /// The scorer's name, as `cvm list scorers` tells it.
+    pub scorer: Spanned<String>,
+    /// The table it scores.
+    pub input: Spanned<String>,
+    /// What else is written here: the scorer's own parameters.
+    pub parameters: IndexMap<String, Spanned<Scalar>>,
+}
+
+impl<'de> Deserialize<'de> for Score {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ScoreVisitor;
+        impl<'de> Visitor<'de> for ScoreVisitor {
+            type Value = Score;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a score: `scorer`, `input` and the scorer's parameters")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Score, A::Error> {
+                let (mut scorer, mut input, mut parameters) = (None, None, IndexMap::new());
+                while let Some(key) = map.next_key::<String>()? {
+                    match key.as_str() {
+                        "scorer" => scorer = Some(map.next_value()?),
+                        "input" => input = Some(map.next_value()?),
+                        _ => {
+                            parameters.insert(key, map.next_value()?);
+                        }
+                    }
+                }
+                Ok(Score {
+                    scorer: scorer.ok_or_else(|| de::Error::missing_field("scorer"))?,
+                    input: input.ok_or_else(|| de::Error::missing_field("input"))?,
+                    parameters,
+                })
+            }
+        }
+        deserializer.deserialize_map(ScoreVisitor)
+    }
+}
+
+impl JsonSchema for Score {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Score".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "object",
+            "description": "A table made by a scorer; the scorer's own parameters stand beside `scorer` and `input`",
+            "properties": {
+                "scorer": { "type": "string", "description": "The scorer's name, as `cvm list scorers` tells it" },
+                "input": { "type": "string", "description": "The table it scores" }
+            },
+            "required": ["scorer", "input"],
+            "additionalProperties": { "type": ["string", "number", "boolean"] }
+        })
+    }
+}
+
+/// What is published, and where.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Outputs {
+    /// The store, declared above, that is written to.
+    #[schemars(with = "String")]
+    pub store: Spanned<String>,
+    /// The folder below the store's URL.
+    #[schemars(with = "String")]
+    pub path: Spanned<String>,
+    /// The tables that readers see. `rows_set_aside`, and `model_fits` where there are scores, come by themselves.
+    #[schemars(with = "Vec<String>")]
+    pub tables: Vec<Spanned<String>>,
+    /// How many past runs `cvm gc` keeps. Default 10.
+    #[serde(default = "default_retain")]
+    #[schemars(range(min = 1))]
+    pub retain: u32,
+}
+
+fn default_retain() -> u32 {
+    10
+}

@@ -1,0 +1,157 @@
+//! One fault in what the user wrote: where it stands, what is wrong, what to do.
+
+use std::fmt;
+use std::sync::Arc;
+
+use miette::{Diagnostic, LabeledSpan, SourceCode};
+
+/// A text file of a project, by the path under which a user knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceText {
+    /// Path relative to the project's root, with `/`.
+    pub path: String,
+    /// The whole text.
+    pub text: String,
+}
+
+impl SourceText {
+    fn line_start(&self, line: usize) -> usize {
+        self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum()
+    }
+}
+
+/// A place in a file: lines and columns count from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct At {
+    /// Line, from 1; 0 where the whole file is meant.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+}
+
+/// One fault of a file, with a stable code, the place, and a remedy.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// Stable code, `cvm::<area>::<fault>`.
+    pub code: &'static str,
+    /// What is wrong, in one sentence that names the thing.
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
+    /// The file.
+    pub file: Arc<SourceText>,
+    /// Where in the file.
+    pub at: At,
+}
+
+impl Problem {
+    /// A fault of `file` at `at`.
+    pub fn new(
+        code: &'static str,
+        file: &Arc<SourceText>,
+        at: At,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self { code, message: message.into(), help: help.into(), file: Arc::clone(file), at }
+    }
+
+    /// Byte range of the place: from its column to the end of its line.
+    fn byte_range(&self) -> (usize, usize) {
+        let start_of_line = self.file.line_start(self.at.line);
+        let rest = self.file.text.get(start_of_line..).unwrap_or_default();
+        let line = rest.lines().next().unwrap_or_default().trim_end();
+        let skipped: usize =
+            line.chars().take(self.at.column.saturating_sub(1)).map(char::len_utf8).sum();
+        (start_of_line + skipped, line.len().saturating_sub(skipped))
+    }
+}
+
+impl fmt::Display for Problem {
+    /// `file:line: message`, the form that tests and logs use.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at.line {
+            0 => write!(f, "{}: {}", self.file.path, self.message),
+            line => write!(f, "{}:{}: {}", self.file.path, line, self.message),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl Diagnostic for Problem {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.code))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        (!self.help.is_empty()).then(|| Box::new(&self.help) as Box<dyn fmt::Display + 'a>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        (self.at.line > 0).then_some(&*self.file as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        (self.at.line > 0).then(|| {
+            let (offset, length) = self.byte_range();
+            Box::new(std::iter::once(LabeledSpan::new(Some("here".to_owned()), offset, length)))
+                as Box<dyn Iterator<Item = LabeledSpan>>
+        })
+    }
+}
+
+impl SourceCode for SourceText {
+    fn read_span<'a>(
+        &'a self,
+        span: &miette::SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, miette::MietteError> {
+        let inner = self.text.read_span(span, before, after)?;
+        Ok(Box::new(miette::MietteSpanContents::new_named(
+            self.path.clone(),
+            inner.data(),
+            *inner.span(),
+            inner.line(),
+            inner.column(),
+            inner.line_count(),
+        )))
+    }
+}
+
+/// "did you mean `x`?" for the candidate that is closest to `wrong`, else the list of what there is.
+pub fn did_you_mean<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    let mut all: Vec<&str> = candidates.into_iter().collect();
+    all.sort_unstable();
+    all.dedup();
+    let closest = all
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(wrong, candidate), *candidate))
+        .min()
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(2));
+    match closest {
+        Some((_, candidate)) => format!("did you mean `{candidate}`?"),
+        None if all.is_empty() => "there is none to choose from".to_owned(),
+        None => format!("there is: {}", all.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_name_is_suggested_and_a_far_one_gets_the_list() {
+        assert_eq!(did_you_mean("ordrs", ["orders", "returns"]), "did you mean `orders`?");
+        assert_eq!(did_you_mean("x", ["orders", "returns"]), "there is: orders, returns");
+    }
+
+    #[test]
+    fn the_snippet_is_the_line_from_the_column_on() {
+        let file = Arc::new(SourceText { path: "a.yml".into(), text: "x: 1\n  wrong: é\n".into() });
+        let problem = Problem::new("cvm::spec::test", &file, At { line: 2, column: 3 }, "no", "do");
+        assert_eq!(problem.byte_range(), (7, 9));
+        assert_eq!(problem.to_string(), "a.yml:2: no");
+    }
+}

@@ -1,0 +1,41 @@
+//! The file beside a SQL file, or an entity's contract: what one row is and what its columns hold.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::types::SqlType;
+use super::yaml::Spanned;
+
+/// `sql/**/<table>.yml`: the contract of a table.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TableFile {
+    /// The table's name, the same as the file's.
+    #[schemars(with = "String")]
+    pub table: Spanned<String>,
+    /// What the table answers, for people.
+    pub description: String,
+    /// What one row is, in words.
+    pub grain: String,
+    /// The columns that tell rows apart: unique and never null. Published rows are sorted by them.
+    #[schemars(with = "Vec<String>")]
+    pub key: Vec<Spanned<String>>,
+    /// The columns, in order.
+    #[schemars(with = "IndexMap<String, ContractColumn>")]
+    pub columns: IndexMap<String, Spanned<ContractColumn>>,
+}
+
+/// What a column of a contract holds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContractColumn {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub sql_type: SqlType,
+    /// Whether it is never null. A required column of an entity must be bound.
+    #[serde(default)]
+    pub required: bool,
+    /// What it means, with its unit.
+    pub description: String,
+}

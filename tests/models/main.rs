@@ -1,0 +1,25 @@
+//! The models against published values, against themselves, and at the edges.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may fail loudly and says what it skips"
+)]
+
+mod bg_nbd;
+mod cdnow;
+mod edges;
+mod gamma_gamma;
+mod properties;
+mod simulated;
+mod special;
+mod threads;
+
+/// Asserts |actual − expected| ≤ tolerance.
+#[track_caller]
+fn close(actual: f64, expected: f64, tolerance: f64) {
+    assert!(
+        (actual - expected).abs() <= tolerance,
+        "{actual} is not {expected} ± {tolerance}"
+    );
+}
