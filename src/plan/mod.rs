@@ -197,7 +197,8 @@ impl Plan {
     /// Whether a scorer reads `name`.
     pub fn is_scored(&self, name: &str) -> bool {
         self.stages.iter().any(|stage| {
-            matches!(stage.work, Work::Score { .. }) && stage.inputs.iter().any(|input| input == name)
+            matches!(stage.work, Work::Score { .. })
+                && stage.inputs.iter().any(|input| input == name)
         })
     }
 
@@ -222,5 +223,8 @@ pub(crate) fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a str>) -> Strin
         hash.update(part.len().to_le_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

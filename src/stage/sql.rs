@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use datafusion::common::TableReference;
 use datafusion::datasource::ViewTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream_partitioned;
-use datafusion::common::TableReference;
 use datafusion::sql::parser::Statement;
 
 use super::spool::part_of;
@@ -42,7 +42,13 @@ impl SqlStage {
         statement: Statement,
         keep: Keep,
     ) -> Self {
-        Self { name, inputs, schema, statement, keep }
+        Self {
+            name,
+            inputs,
+            schema,
+            statement,
+            keep,
+        }
     }
 }
 
@@ -62,8 +68,15 @@ impl Stage for SqlStage {
 
     async fn run(&self, context: &StageContext) -> Result<Made, StageError> {
         let failed = || StageError::engine(&self.name);
-        let plan = context.session.plan(self.statement.clone()).await.map_err(failed())?;
-        let plan = context.session.in_shape(plan, &self.schema).map_err(failed())?;
+        let plan = context
+            .session
+            .plan(self.statement.clone())
+            .await
+            .map_err(failed())?;
+        let plan = context
+            .session
+            .in_shape(plan, &self.schema)
+            .map_err(failed())?;
         let stays_a_view = match self.keep {
             Keep::View => true,
             Keep::Always => false,
@@ -87,12 +100,25 @@ async fn write_down(
     context: &StageContext,
 ) -> Result<Made, StageError> {
     let failed = || StageError::engine(name);
-    let physical = context.session.frame(plan).create_physical_plan().await.map_err(failed())?;
+    let physical = context
+        .session
+        .frame(plan)
+        .create_physical_plan()
+        .await
+        .map_err(failed())?;
     let streams = execute_stream_partitioned(physical, context.session.task()).map_err(failed())?;
-    let parts = streams.into_iter().map(|stream| part_of(stream, Arc::clone(&schema)));
-    let (table, rows) =
-        context.spool.write(name, Arc::clone(&schema), parts.collect(), context).await?;
-    Ok(Made { table, rows: Some(rows), fits: Vec::new() })
+    let parts = streams
+        .into_iter()
+        .map(|stream| part_of(stream, Arc::clone(&schema)));
+    let (table, rows) = context
+        .spool
+        .write(name, Arc::clone(&schema), parts.collect(), context)
+        .await?;
+    Ok(Made {
+        table,
+        rows: Some(rows),
+        fits: Vec::new(),
+    })
 }
 
 /// A raw table that is read more than once: parsed once, and written down.
@@ -124,7 +150,11 @@ impl Stage for RawStage {
 
     async fn run(&self, context: &StageContext) -> Result<Made, StageError> {
         let sql = format!("select * from {}", self.name);
-        let plan = context.session.plan_text(&sql).await.map_err(StageError::engine(&self.name))?;
+        let plan = context
+            .session
+            .plan_text(&sql)
+            .await
+            .map_err(StageError::engine(&self.name))?;
         write_down(&self.name, plan, self.output_schema(), context).await
     }
 }
@@ -139,7 +169,11 @@ pub struct UnionStage {
 impl UnionStage {
     /// The union of `inputs` by column name; nothing bound makes a relation without rows.
     pub fn new(name: String, inputs: Vec<String>, schema: SchemaRef) -> Self {
-        Self { name, inputs, schema }
+        Self {
+            name,
+            inputs,
+            schema,
+        }
     }
 }
 
@@ -158,13 +192,20 @@ impl Stage for UnionStage {
     }
 
     async fn run(&self, context: &StageContext) -> Result<Made, StageError> {
-        let parts: Vec<TableReference> =
-            self.inputs.iter().map(|input| TableReference::bare(input.as_str())).collect();
+        let parts: Vec<TableReference> = self
+            .inputs
+            .iter()
+            .map(|input| TableReference::bare(input.as_str()))
+            .collect();
         let plan = context.session.union_by_name(&parts, &self.schema).await;
         plan.map(view).map_err(StageError::engine(&self.name))
     }
 }
 
 fn view(plan: LogicalPlan) -> Made {
-    Made { table: Arc::new(ViewTable::new(plan, None)), rows: None, fits: Vec::new() }
+    Made {
+        table: Arc::new(ViewTable::new(plan, None)),
+        rows: None,
+        fits: Vec::new(),
+    }
 }

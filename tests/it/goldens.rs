@@ -29,7 +29,9 @@ use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
 #[test]
 fn goldens_give_the_rows_they_state() {
     let complete = std::env::var_os("CVM_COMPLETE").is_some();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let mut differing = Vec::new();
     for path in files_below(&root().join("tests/sql"), "slt") {
         let mut runner = Runner::new(|| async { Ok(Engine::new()) });
@@ -43,13 +45,20 @@ fn goldens_give_the_rows_they_state() {
             );
             runtime.block_on(written).map_err(|error| error.to_string())
         } else {
-            runtime.block_on(runner.run_file_async(&path)).map_err(|error| error.to_string())
+            runtime
+                .block_on(runner.run_file_async(&path))
+                .map_err(|error| error.to_string())
         };
         if let Err(message) = outcome {
             differing.push(format!("{}\n{message}", path.display()));
         }
     }
-    assert!(differing.is_empty(), "{} files differ\n\n{}", differing.len(), differing.join("\n\n"));
+    assert!(
+        differing.is_empty(),
+        "{} files differ\n\n{}",
+        differing.len(),
+        differing.join("\n\n")
+    );
 }
 
 #[test]
@@ -57,7 +66,10 @@ fn every_sql_file_has_a_golden() {
     let goldens = files_below(&root().join("tests/sql"), "slt");
     let stems: Vec<_> = goldens.iter().filter_map(|path| path.file_stem()).collect();
     let sql = files_below(&root().join("sql"), "sql");
-    let without: Vec<_> = sql.iter().filter(|path| !stems.contains(&path.file_stem().unwrap())).collect();
+    let without: Vec<_> = sql
+        .iter()
+        .filter(|path| !stems.contains(&path.file_stem().unwrap()))
+        .collect();
     assert_eq!(without, Vec::<&PathBuf>::new());
 }
 
@@ -107,10 +119,16 @@ impl Engine {
             values.insert(name.to_owned(), value_of(name, value));
         }
         let path = format!("{table}.sql");
-        let file = files_below(&root().join("sql"), "sql").into_iter().find(|file| file.ends_with(&path));
+        let file = files_below(&root().join("sql"), "sql")
+            .into_iter()
+            .find(|file| file.ends_with(&path));
         let sql = std::fs::read_to_string(file.unwrap()).unwrap();
         let mut statement = DFParser::parse_sql(&sql)?.pop_front().unwrap();
-        assert_eq!(parameters::bind(&mut statement, &values), Vec::<String>::new(), "{table}");
+        assert_eq!(
+            parameters::bind(&mut statement, &values),
+            Vec::<String>::new(),
+            "{table}"
+        );
         self.make_entities(&statement).await?;
         let plan = self.context.state().statement_to_plan(statement).await?;
         let frame = self.context.execute_logical_plan(plan).await?;
@@ -123,21 +141,27 @@ impl Engine {
     async fn make_entities(&self, statement: &Statement) -> Result<()> {
         for table in resolve_table_references(statement, true)?.0 {
             let name = table.to_string();
-            let Some(entity) = name.strip_prefix("entities.") else { continue };
+            let Some(entity) = name.strip_prefix("entities.") else {
+                continue;
+            };
             if self.context.table_exist(table_reference(&name))? {
                 continue;
             }
-            self.context.sql("create schema if not exists entities").await?.collect().await?;
+            self.context
+                .sql("create schema if not exists entities")
+                .await?
+                .collect()
+                .await?;
             let path = format!("sql/entities/{entity}.yml");
             let text = std::fs::read_to_string(root().join(&path)).unwrap();
             let contract: TableFile =
                 yaml::decode(&Arc::new(SourceText { path, text }), &|_| None).unwrap();
             let columns = contract.columns.iter();
-            let fields = columns.map(|(name, column)| {
-                Field::new(name, arrow_type(column.value.sql_type), true)
-            });
+            let fields = columns
+                .map(|(name, column)| Field::new(name, arrow_type(column.value.sql_type), true));
             let empty = EmptyTable::new(Arc::new(Schema::new(fields.collect::<Vec<_>>())));
-            self.context.register_table(table_reference(&name), Arc::new(empty))?;
+            self.context
+                .register_table(table_reference(&name), Arc::new(empty))?;
         }
         Ok(())
     }
@@ -159,7 +183,9 @@ fn value_of(name: &str, text: &str) -> ParameterValue {
     let bare = text.trim_matches('\'').to_owned();
     let value = match name {
         "as_of" => ParameterValue::parse(&Scalar::Text(bare), SqlType::Date),
-        "horizon_days" => ParameterValue::parse(&Scalar::Integer(bare.parse().unwrap()), SqlType::Bigint),
+        "horizon_days" => {
+            ParameterValue::parse(&Scalar::Integer(bare.parse().unwrap()), SqlType::Bigint)
+        }
         "annual_discount_rate" => {
             ParameterValue::parse(&Scalar::Number(bare.parse().unwrap()), SqlType::Double)
         }
@@ -181,10 +207,15 @@ impl AsyncDB for Engine {
         let frame = self.context.sql(sql).await?;
         let columns = frame.schema().fields().len();
         let rows: Vec<Vec<String>> = frame.collect().await?.iter().flat_map(rows_of).collect();
-        if columns == 0 || (columns == 1 && rows.is_empty() && !sql.trim_start().starts_with("select")) {
+        if columns == 0
+            || (columns == 1 && rows.is_empty() && !sql.trim_start().starts_with("select"))
+        {
             return Ok(DBOutput::StatementComplete(0));
         }
-        Ok(DBOutput::Rows { types: vec![DefaultColumnType::Any; columns], rows })
+        Ok(DBOutput::Rows {
+            types: vec![DefaultColumnType::Any; columns],
+            rows,
+        })
     }
 
     async fn shutdown(&mut self) {}
@@ -198,6 +229,11 @@ fn rows_of(batch: &RecordBatch) -> Vec<Vec<String>> {
         .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
         .collect();
     (0..batch.num_rows())
-        .map(|row| columns.iter().map(|column| column.value(row).to_string()).collect())
+        .map(|row| {
+            columns
+                .iter()
+                .map(|column| column.value(row).to_string())
+                .collect()
+        })
         .collect()
 }

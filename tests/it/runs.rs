@@ -19,7 +19,10 @@ const TABLES: &[&str] = &[
 
 fn cvm(folder: &Path) -> Command {
     let mut command = Command::cargo_bin("cvm").unwrap();
-    command.current_dir(folder).env_remove("CVM_DEMO_RAW").env_remove("CVM_DEMO_LAKE");
+    command
+        .current_dir(folder)
+        .env_remove("CVM_DEMO_RAW")
+        .env_remove("CVM_DEMO_LAKE");
     command
 }
 
@@ -42,7 +45,13 @@ fn project(customers: &str) -> TempDir {
     let init = run_of(project, &["init", "shop"]);
     assert_eq!(code(&init), 0, "{}", text(&init.stderr));
     let shop = project.join("shop");
-    let arguments = ["generate", "--customers", customers, "--to", "file:data/demo/raw"];
+    let arguments = [
+        "generate",
+        "--customers",
+        customers,
+        "--to",
+        "file:data/demo/raw",
+    ];
     let generate = run_of(&shop, &arguments);
     assert_eq!(code(&generate), 0, "{}", text(&generate.stderr));
     folder
@@ -73,7 +82,13 @@ fn a_project_made_by_init_runs_twice_to_the_same_bytes() {
     }
     let counted = run_of(
         &shop,
-        &["query", "pipelines/demo.yml", "select count(*) as n from customer_values", "--format", "csv"],
+        &[
+            "query",
+            "pipelines/demo.yml",
+            "select count(*) as n from customer_values",
+            "--format",
+            "csv",
+        ],
     );
     assert_eq!(text(&counted.stdout), "n\n400\n");
 }
@@ -86,7 +101,10 @@ fn every_raw_row_is_kept_or_set_aside() {
     let truth = std::fs::read(shop.join("data/demo/raw/truth/parameters.json")).unwrap();
     let truth = cvm::demo::Truth::from_json(&truth).unwrap();
     let sql = "select source, count(*) as n from rows_set_aside group by source order by source";
-    let rows = run_of(&shop, &["query", "pipelines/demo.yml", sql, "--format", "csv"]);
+    let rows = run_of(
+        &shop,
+        &["query", "pipelines/demo.yml", sql, "--format", "csv"],
+    );
     let expected: String = truth
         .tally
         .rows
@@ -97,7 +115,12 @@ fn every_raw_row_is_kept_or_set_aside() {
     assert_eq!(text(&rows.stdout), format!("source,n\n{expected}"));
 
     let manifests = shop.join("data/demo/lake/marts/demo/_cvm/runs");
-    let manifest = std::fs::read_dir(manifests).unwrap().next().unwrap().unwrap().path();
+    let manifest = std::fs::read_dir(manifests)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let manifest: serde_json::Value =
         serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
     let mut tables = 0;
@@ -106,7 +129,11 @@ fn every_raw_row_is_kept_or_set_aside() {
         let read = source["rows_read"].as_u64().unwrap();
         assert_eq!(Some(&read), truth.tally.rows.get(name), "{name}");
         let kept = source["rows_kept"].as_u64().unwrap();
-        assert_eq!(read, kept + source["rows_set_aside"].as_u64().unwrap(), "{name}");
+        assert_eq!(
+            read,
+            kept + source["rows_set_aside"].as_u64().unwrap(),
+            "{name}"
+        );
         tables += 1;
     }
     assert_eq!(tables, truth.tally.rows.len());
@@ -120,11 +147,18 @@ fn too_many_bad_rows_stop_the_run_and_readers_keep_what_they_had() {
     let before = published(&shop, "customers");
     let source = shop.join("pipelines/sources/shop.yml");
     let strict = std::fs::read_to_string(&source).unwrap();
-    let strict = format!("max_bad_share: 0.0\n{}", strict.replace("\nmax_bad_share:", "\n# max_bad_share:"));
+    let strict = format!(
+        "max_bad_share: 0.0\n{}",
+        strict.replace("\nmax_bad_share:", "\n# max_bad_share:")
+    );
     std::fs::write(&source, strict).unwrap();
     let refused = run_demo(&shop, &[]);
     assert_eq!(code(&refused), 3, "{}", text(&refused.stderr));
-    assert!(text(&refused.stderr).contains("shop."), "{}", text(&refused.stderr));
+    assert!(
+        text(&refused.stderr).contains("shop."),
+        "{}",
+        text(&refused.stderr)
+    );
     assert_eq!(published(&shop, "customers"), before);
 }
 
