@@ -7,9 +7,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, Float64Array, Float64Builder, Int64Array, RecordBatch, StringBuilder,
-};
+use arrow::array::{Array, ArrayRef, Float64Builder, Int64Array, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema};
 use cvm_models::btyd::bg_nbd::{BgNbd, BgNbdParams};
 use cvm_models::btyd::{Horizon, Prediction, PurchaseModel, Summaries, Summary};
@@ -315,7 +313,7 @@ fn accept<M>(
             standard_error: estimate.standard_error,
             log_likelihood: Some(fit.log_likelihood),
             converged,
-            iterations: i64::try_from(fit.convergence.iterations).unwrap_or(i64::MAX),
+            iterations: i64::from(fit.convergence.iterations),
             reason: (!converged).then(|| "the search did not converge".to_owned()),
             ..row.clone()
         });
@@ -430,9 +428,7 @@ impl Columns {
         recency: &Int64Array,
         age: &Int64Array,
     ) -> Result<RecordBatch, ScoreError> {
-        let float = |mut builder: Float64Builder| -> ArrayRef {
-            Arc::new(Float64Array::from(builder.finish()))
-        };
+        let float = |mut builder: Float64Builder| -> ArrayRef { Arc::new(builder.finish()) };
         let field = |name: &str, data_type| Field::new(name, data_type, true);
         let schema = Schema::new(vec![
             field("customer_id", id.data_type().clone()),
