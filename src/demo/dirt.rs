@@ -72,7 +72,7 @@ impl Faults {
             order: every(40, 39).then(|| turn(&CSV, 40)),
             // A column of a Parquet file has its type: no more than a value can be missing.
             line: every(16, 15).then_some(Dirt::MissingRequired),
-            return_row: every(800, 799).then(|| turn(&JSON, 800)),
+            return_row: every(600, 599).then(|| turn(&JSON, 600)),
             repeated_order: every(200, 107),
         }
     }
