@@ -81,7 +81,7 @@ impl Findings {
 const TOTALS: &str = "select cast(count(*) as double) as customers,
     cast(sum(orders) as double) as orders,
     cast(sum(gross_revenue) as double) as revenue,
-    cast(sum(returned_amount) as double) as returned
+    cast(sum(returned_revenue) as double) as returned
     from customers where orders > 0";
 
 const SEGMENTS: &str = "select segment, count(*) as customers,
