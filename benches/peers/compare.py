@@ -150,7 +150,7 @@ def compare_scores(bench: Bench, rounds: int) -> bool:
     better = True
     for model, other in lifetimes["log_likelihood"].items():
         own = lifetimes["log_likelihood_of_other"][model]
-        better &= own >= other - 1e-6 * abs(other)
+        better &= own >= other - 1e-9 * abs(other)
         print(f"{model:<12} log-likelihood by lifetimes' own function, days: cvm {own:,.3f}, lifetimes {other:,.3f}, cvm − lifetimes {own - other:+.3f}")
     if mean_difference > 0.01:
         print("the predictions differ: no times")
