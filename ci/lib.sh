@@ -22,6 +22,19 @@ run() {
     "$@"
 }
 
+# As run, but shows what the command printed only if it fails.
+quietly() {
+    local log
+    printf '$ %s\n' "$*"
+    log=$(mktemp)
+    "$@" > "$log" 2>&1 || {
+        cat "$log"
+        rm -f "$log"
+        fail "$*"
+    }
+    rm -f "$log"
+}
+
 # Sets DATA to the folder of real data. Without it nothing is checked, so that is a failure, not a skip.
 need_data() {
     DATA=$(realpath -m "${CVM_SHARED_DATA:-$ROOT/../shared/data}")
