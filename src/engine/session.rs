@@ -22,7 +22,9 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::logical_expr::{EmptyRelation, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{
+    EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, Volatility, lit,
+};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col};
 use datafusion::sql::parser::Statement;
 use object_store::ObjectStore;
@@ -144,6 +146,28 @@ impl Session {
     /// What does not fit.
     pub fn check(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
         self.context.state().optimize(plan)
+    }
+
+    /// A function in `plan` whose value is not decided by its arguments: one that reads the clock or draws numbers.
+    ///
+    /// # Errors
+    /// When the plan cannot be walked.
+    pub fn impure_function(&self, plan: &LogicalPlan) -> Result<Option<String>> {
+        let mut found = None;
+        plan.apply_with_subqueries(|node| {
+            node.apply_expressions(|expression| {
+                expression.apply(|part| {
+                    if let Expr::ScalarFunction(call) = part
+                        && call.func.signature().volatility != Volatility::Immutable
+                    {
+                        found = Some(call.func.name().to_owned());
+                        return Ok(TreeNodeRecursion::Stop);
+                    }
+                    Ok(TreeNodeRecursion::Continue)
+                })
+            })
+        })?;
+        Ok(found)
     }
 
     /// Whether the rows of `plan` are worked out one by one from tables that `cheap` accepts, so that writing them down

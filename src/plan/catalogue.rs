@@ -7,7 +7,7 @@ use crate::spec::problem::{At, Problem, SourceText};
 use crate::spec::table::TableFile;
 use crate::spec::{Project, yaml};
 
-use super::Layer;
+use super::{Layer, MODEL_FITS, ROWS_SET_ASIDE};
 
 /// A SQL file and the contract beside it.
 #[derive(Debug, Clone)]
@@ -87,6 +87,16 @@ impl Catalogue {
                 return;
             }
         };
+        if [ROWS_SET_ASIDE, MODEL_FITS].contains(&name) {
+            problems.push(Problem::new(
+                "cvm::plan::duplicate_table",
+                file,
+                At::default(),
+                format!("a SQL table cannot be named `{name}`: every run makes that table itself"),
+                "rename the file",
+            ));
+            return;
+        }
         if let Some(other) = self.tables.get(name) {
             problems.push(Problem::new(
                 "cvm::plan::duplicate_table",

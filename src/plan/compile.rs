@@ -24,6 +24,8 @@ pub(super) struct Compiling<'a> {
     pub(super) file: Arc<SourceText>,
     pub(super) catalogue: Catalogue,
     pub(super) sources: BTreeMap<String, DeclaredSource>,
+    /// Whether a source file could not be read, so that raw tables may be missing for a reason told already.
+    pub(super) sources_are_partial: bool,
     pub(super) registry: &'a Registry,
     pub(super) session: Session,
     pub(super) problems: Vec<Problem>,
@@ -84,6 +86,7 @@ pub async fn compile(
         file,
         catalogue,
         sources: BTreeMap::new(),
+        sources_are_partial: false,
         registry,
         session: Session::for_planning(),
         problems,
@@ -160,6 +163,7 @@ fn read_sources(compiling: &mut Compiling<'_>, project: &Project, environment: E
             let known = project.files().map(|file| file.path.as_str());
             let known = known.filter(|path| path.contains("sources/") && path.ends_with(".yml"));
             let help = did_you_mean(&path, known);
+            compiling.sources_are_partial = true;
             compiling.fault(
                 "cvm::plan::source_file",
                 named.at,
@@ -170,7 +174,10 @@ fn read_sources(compiling: &mut Compiling<'_>, project: &Project, environment: E
         };
         match decode::<SourceFile>(file, environment) {
             Ok(source) => declare_tables(compiling, file, source),
-            Err(found) => compiling.problems.extend(found),
+            Err(found) => {
+                compiling.sources_are_partial = true;
+                compiling.problems.extend(found);
+            }
         }
     }
 }

@@ -60,8 +60,10 @@ impl Graph {
         compiling: &mut Compiling<'_>,
         scores: &BTreeMap<String, CheckedScore>,
     ) {
+        // What could not be followed to its end may well read the score.
+        let followed = compiling.problems.is_empty();
         for (name, score) in scores {
-            if !self.nodes.contains_key(name) {
+            if followed && !self.nodes.contains_key(name) {
                 compiling.fault(
                     "cvm::plan::unreachable",
                     score.at,
@@ -270,7 +272,10 @@ impl Walk<'_> {
             .map(|table| Arc::clone(&table.sql))
         else {
             // A score that did not pass its own checks, or a binding to nothing, has been told already.
-            let told = compiling.pipeline.scores.contains_key(name)
+            let told = compiling.sources_are_partial
+                && name.contains('.')
+                && entity::name_of(name).is_none()
+                || compiling.pipeline.scores.contains_key(name)
                 || reader.at.is_some()
                     && Arc::ptr_eq(&reader.file, &compiling.file)
                     && compiling
@@ -574,6 +579,15 @@ async fn check_sql(
         }
     };
     let before = compiling.problems.len();
+    if let Ok(Some(function)) = compiling.session.impure_function(&plan) {
+        compiling.problems.push(Problem::new(
+            "cvm::plan::impure",
+            &table.sql,
+            sql::find_word(&table.sql, &function),
+            format!("`{function}` gives another value in every run"),
+            "a run must be repeatable: read `$as_of` instead of the clock, and draw no numbers",
+        ));
+    }
     super::rules::compare_with_contract(compiling, name, plan.schema().as_arrow(), &contract);
     if compiling.problems.len() > before {
         declare(compiling, name, promised);

@@ -12,7 +12,7 @@ use crate::spec::table::TableFile;
 
 use super::compile::Compiling;
 use super::graph::Graph;
-use super::{Layer, sql};
+use super::{ENTITIES, Layer, sql};
 
 /// Checks the layer rules on everything that the outputs need.
 pub(super) fn check(compiling: &mut Compiling<'_>, graph: &Graph) {
@@ -45,6 +45,17 @@ pub(super) fn check(compiling: &mut Compiling<'_>, graph: &Graph) {
         if node.layer == Layer::Staging {
             staging_rules(name, parsed, file, &mut fault);
             let system = table.system.as_deref().unwrap_or_default();
+            for input in node.inputs.iter().filter(|input| {
+                input
+                    .split_once('.')
+                    .is_some_and(|(of, _)| of != system && of != ENTITIES)
+            }) {
+                fault(
+                    sql::find_word(file, input),
+                    format!("the staging table `{name}` of the system `{system}` reads `{input}`"),
+                    "a staging file reads a raw table of its own system, whose folder it lies in",
+                );
+            }
             let prefix = format!("stg_{system}__");
             if !name.starts_with(&prefix) {
                 let message =
