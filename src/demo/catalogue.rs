@@ -60,7 +60,7 @@ const CATEGORIES: [(&str, i64, [&str; 5]); 8] = [
 ];
 
 /// Ratio of the list prices of neighbours: 400 steps from 0.90 to 900.00.
-const STEP: f64 = 1.017_462;
+const STEP: f64 = 1.017_463_403;
 
 /// A product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
