@@ -128,6 +128,6 @@ mod tests {
                 .windows(2)
                 .all(|pair| pair[0].list_cents < pair[1].list_cents)
         );
-        assert_eq!(products[9].name(), "Praliné box No. 10");
+        assert_eq!(products[9].name(), "Apron No. 10");
     }
 }
