@@ -94,7 +94,9 @@ impl Limits {
     }
 
     pub(super) fn memory_limit(&self) -> usize {
-        let given = self.memory_limit.and_then(|size| usize::try_from(size.as_u64()).ok());
+        let given = self
+            .memory_limit
+            .and_then(|size| usize::try_from(size.as_u64()).ok());
         given.unwrap_or_else(machine::default_memory_limit)
     }
 }

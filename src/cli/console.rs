@@ -10,10 +10,14 @@ use crate::spec::problem::Problem;
 /// Prints a result. A reader that went away (`| head`) is no fault.
 pub(super) fn out(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
-            Err(CliError::Io { what: "write to standard output".to_owned(), source })
-        }
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Io {
+            what: "write to standard output".to_owned(),
+            source,
+        }),
         _ => Ok(()),
     }
 }
@@ -40,7 +44,10 @@ pub(super) fn fault(error: &CliError) {
         let message = inner.to_string();
         // A cause that its effect has quoted already is not said again.
         if !said.contains(&message) {
-            text.push_str(&format!("  because: {}\n", message.replace('\n', "\n           ")));
+            text.push_str(&format!(
+                "  because: {}\n",
+                message.replace('\n', "\n           ")
+            ));
         }
         said = message;
         cause = inner.source();
@@ -50,7 +57,11 @@ pub(super) fn fault(error: &CliError) {
 
 /// Faults with snippets and remedies; plain characters where nobody looks.
 pub(super) fn render(problems: &[Problem]) -> String {
-    let theme = if is_terminal() { GraphicalTheme::unicode() } else { GraphicalTheme::none() };
+    let theme = if is_terminal() {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::none()
+    };
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false);
     let mut text = String::new();
     for problem in problems {

@@ -30,7 +30,10 @@ pub(super) async fn demo(arguments: &DemoArguments, registry: &Registry) -> Resu
         threads: machine::cores(),
         ..GenerateOptions::default()
     };
-    console::err(&format!("making a company of {} customers …\n", HumanCount(options.customers)));
+    console::err(&format!(
+        "making a company of {} customers …\n",
+        HumanCount(options.customers)
+    ));
     let made = generate::write(&options, &raw).await?;
 
     let project = Project::shipped(folder.clone());
@@ -90,7 +93,8 @@ const SEGMENTS: &str = "select segment, count(*) as customers,
     inner join customer_values on customer_segments.customer_id = customer_values.customer_id
     group by segment order by share_of_value desc";
 
-const BEST: &str = "select customer_id, orders, value_to_date, round(probability_alive, 3) as probability_alive,
+const BEST: &str =
+    "select customer_id, orders, value_to_date, round(probability_alive, 3) as probability_alive,
     round(expected_purchases, 1) as purchases_next_year,
     round(customer_lifetime_value, 2) as worth_next_year
     from customer_values where customer_lifetime_value is not null
@@ -110,16 +114,41 @@ fn tell(made: &GenerateReport, findings: &Findings, folder: &std::path::Path) ->
     let money = |cents: i64| format!("{:.2}", cents as f64 / 100.0);
     let two = |value: Option<f64>| value.map(|value| format!("{value:.2}")).unwrap_or_default();
     let whole = |value: Option<f64>| value.map(|value| format!("{value:.0}")).unwrap_or_default();
-    totals.add_row(["customers".to_owned(), tally.customers.to_string(), whole(total("customers"))]);
-    totals.add_row(["orders".to_owned(), tally.orders.to_string(), whole(total("orders"))]);
-    totals.add_row(["revenue".to_owned(), money(tally.revenue_cents), two(total("revenue"))]);
-    totals.add_row(["returned".to_owned(), money(tally.refund_cents), two(total("returned"))]);
+    totals.add_row([
+        "customers".to_owned(),
+        tally.customers.to_string(),
+        whole(total("customers")),
+    ]);
+    totals.add_row([
+        "orders".to_owned(),
+        tally.orders.to_string(),
+        whole(total("orders")),
+    ]);
+    totals.add_row([
+        "revenue".to_owned(),
+        money(tally.revenue_cents),
+        two(total("revenue")),
+    ]);
+    totals.add_row([
+        "returned".to_owned(),
+        money(tally.refund_cents),
+        two(total("returned")),
+    ]);
     summary::align(&mut totals, 1);
     text.push_str(&format!("{totals}\n\nThe parameters that drove the customers, and those that the models recovered\n\n"));
     text.push_str(&format!("{}\n\n", recovered(made, findings)));
-    text.push_str(&format!("Who they are\n\n{}\n\n", rows_of(&findings.segments, 1)));
-    text.push_str(&format!("Worth most over the next year\n\n{}\n\n", rows_of(&findings.best, 1)));
-    text.push_str(&format!("Raw rows that did not fit, by reason\n\n{}\n\n", rows_of(&findings.set_aside, 2)));
+    text.push_str(&format!(
+        "Who they are\n\n{}\n\n",
+        rows_of(&findings.segments, 1)
+    ));
+    text.push_str(&format!(
+        "Worth most over the next year\n\n{}\n\n",
+        rows_of(&findings.best, 1)
+    ));
+    text.push_str(&format!(
+        "Raw rows that did not fit, by reason\n\n{}\n\n",
+        rows_of(&findings.set_aside, 2)
+    ));
     let folder = folder.display();
     text.push_str(&format!(
         "Look at\n  {folder}/raw                       the raw data, and truth/ beside it\n  \
@@ -131,7 +160,14 @@ fn tell(made: &GenerateReport, findings: &Findings, folder: &std::path::Path) ->
 /// Each parameter: true, estimated, and how many standard errors lie between.
 fn recovered(made: &GenerateReport, findings: &Findings) -> comfy_table::Table {
     let truth = true_parameters(made);
-    let mut table = summary::table(&["model", "parameter", "true", "estimate", "standard error", "apart"]);
+    let mut table = summary::table(&[
+        "model",
+        "parameter",
+        "true",
+        "estimate",
+        "standard error",
+        "apart",
+    ]);
     for row in 0..findings.fits.num_rows() {
         let (model, parameter) = (cell(&findings.fits, 0, row), cell(&findings.fits, 1, row));
         let estimate = number(&findings.fits, "estimate", row);
@@ -143,8 +179,16 @@ fn recovered(made: &GenerateReport, findings: &Findings) -> comfy_table::Table {
             }
             _ => String::new(),
         };
-        let four = |value: Option<f64>| value.map(|value| format!("{value:.4}")).unwrap_or_default();
-        table.add_row([model.clone(), parameter.clone(), four(known), four(estimate), four(error), apart]);
+        let four =
+            |value: Option<f64>| value.map(|value| format!("{value:.4}")).unwrap_or_default();
+        table.add_row([
+            model.clone(),
+            parameter.clone(),
+            four(known),
+            four(estimate),
+            four(error),
+            apart,
+        ]);
     }
     summary::align(&mut table, 2);
     table
@@ -165,13 +209,18 @@ fn true_parameters(made: &GenerateReport) -> BTreeMap<(&'static str, &'static st
 }
 
 fn number(batch: &RecordBatch, column: &str, row: usize) -> Option<f64> {
-    let column = batch.column_by_name(column)?.as_any().downcast_ref::<Float64Array>()?;
+    let column = batch
+        .column_by_name(column)?
+        .as_any()
+        .downcast_ref::<Float64Array>()?;
     (row < column.len() && column.is_valid(row)).then(|| column.value(row))
 }
 
 fn cell(batch: &RecordBatch, column: usize, row: usize) -> String {
     let options = FormatOptions::default();
-    let Some(column) = batch.columns().get(column) else { return String::new() };
+    let Some(column) = batch.columns().get(column) else {
+        return String::new();
+    };
     ArrayFormatter::try_new(column.as_ref(), &options)
         .map(|formatter| formatter.value(row).to_string())
         .unwrap_or_default()
@@ -179,7 +228,11 @@ fn cell(batch: &RecordBatch, column: usize, row: usize) -> String {
 
 fn rows_of(batch: &RecordBatch, first_number: usize) -> comfy_table::Table {
     let schema = batch.schema();
-    let header: Vec<String> = schema.fields().iter().map(|field| field.name().replace('_', " ")).collect();
+    let header: Vec<String> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().replace('_', " "))
+        .collect();
     let mut table = summary::table(&header.iter().map(String::as_str).collect::<Vec<_>>());
     for row in 0..batch.num_rows() {
         table.add_row((0..batch.num_columns()).map(|column| cell(batch, column, row)));

@@ -59,7 +59,11 @@ pub enum CliError {
 }
 
 fn count(problems: usize) -> String {
-    if problems == 1 { "1 fault".to_owned() } else { format!("{problems} faults") }
+    if problems == 1 {
+        "1 fault".to_owned()
+    } else {
+        format!("{problems} faults")
+    }
 }
 
 impl CliError {

@@ -16,12 +16,23 @@ pub(super) async fn gc(arguments: &GcArguments, registry: &Registry) -> Result<(
     let mut options = publish::GcOptions::new(retain, chrono::Utc::now());
     options.dry_run = arguments.dry_run;
     let report = publish::gc(&target, &options).await?;
-    let verb = if arguments.dry_run { "would remove" } else { "removed" };
+    let verb = if arguments.dry_run {
+        "would remove"
+    } else {
+        "removed"
+    };
     let mut text = String::new();
     for run in &report.removed {
         let size = ByteSize(run.bytes);
-        text.push_str(&format!("{verb} run {}: {} files, {size}\n", run.run_id, run.files));
+        text.push_str(&format!(
+            "{verb} run {}: {} files, {size}\n",
+            run.run_id, run.files
+        ));
     }
-    text.push_str(&format!("{verb} {} runs, kept {}\n", report.removed.len(), report.kept.len()));
+    text.push_str(&format!(
+        "{verb} {} runs, kept {}\n",
+        report.removed.len(),
+        report.kept.len()
+    ));
     console::out(&text)
 }

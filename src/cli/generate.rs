@@ -50,5 +50,7 @@ pub(super) async fn write(options: &GenerateOptions, to: &str) -> Result<Generat
 
 pub(super) fn rows_of(report: &GenerateReport) -> String {
     let rows = report.truth.tally.rows.iter();
-    rows.map(|(table, rows)| format!("{} {table}", HumanCount(*rows))).collect::<Vec<_>>().join(", ")
+    rows.map(|(table, rows)| format!("{} {table}", HumanCount(*rows)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -8,8 +8,11 @@ use crate::spec::Project;
 use crate::spec::schema::SCHEMAS;
 
 /// The pipelines that a new project starts with: the one of the synthetic company, whose data it can make itself.
-const PIPELINES: &[&str] =
-    &["pipelines/demo.yml", "pipelines/sources/crm.yml", "pipelines/sources/shop.yml"];
+const PIPELINES: &[&str] = &[
+    "pipelines/demo.yml",
+    "pipelines/sources/crm.yml",
+    "pipelines/sources/shop.yml",
+];
 /// The staging folders that belong to them.
 const SYSTEMS: &[&str] = &["sql/staging/crm/", "sql/staging/shop/"];
 
@@ -17,7 +20,9 @@ pub(super) fn init(arguments: &InitArguments) -> Result<(), CliError> {
     let folder = &arguments.folder;
     let occupied = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     if occupied {
-        return Err(CliError::Occupied { path: folder.clone() });
+        return Err(CliError::Occupied {
+            path: folder.clone(),
+        });
     }
     let shipped = Project::shipped(folder.clone());
     let wanted = |path: &str| {
@@ -33,7 +38,10 @@ pub(super) fn init(arguments: &InitArguments) -> Result<(), CliError> {
     }
     for schema in SCHEMAS {
         let text = format!("{:#}\n", (schema.generate)().as_value());
-        write(folder.join("schemas").join(format!("{}.json", schema.name)), &text)?;
+        write(
+            folder.join("schemas").join(format!("{}.json", schema.name)),
+            &text,
+        )?;
     }
     write(folder.join(".gitignore"), "/data\n")?;
     let here = folder.display();
@@ -50,5 +58,8 @@ pub(super) fn init(arguments: &InitArguments) -> Result<(), CliError> {
 fn write(path: PathBuf, text: &str) -> Result<(), CliError> {
     let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
     made.and_then(|()| std::fs::write(&path, text))
-        .map_err(|source| CliError::Io { what: format!("write {}", path.display()), source })
+        .map_err(|source| CliError::Io {
+            what: format!("write {}", path.display()),
+            source,
+        })
 }

@@ -1,6 +1,6 @@
 //! `cvm list`.
 
-use super::arguments::{Listed, ListArguments};
+use super::arguments::{ListArguments, Listed};
 use super::{CliError, console};
 use crate::score::Registry;
 use crate::source::FORMATS;
@@ -13,9 +13,10 @@ pub(super) fn list(arguments: &ListArguments, registry: &Registry) -> Result<(),
             .scorers()
             .map(|scorer| entry(scorer.name(), scorer.description(), scorer.example()))
             .collect(),
-        Listed::Formats => {
-            FORMATS.iter().map(|format| entry(format.name, format.summary, format.example)).collect()
-        }
+        Listed::Formats => FORMATS
+            .iter()
+            .map(|format| entry(format.name, format.summary, format.example))
+            .collect(),
         Listed::Entities => tables("sql/entities/")?,
         Listed::Marts => tables("sql/marts/")?,
     };
@@ -23,7 +24,10 @@ pub(super) fn list(arguments: &ListArguments, registry: &Registry) -> Result<(),
 }
 
 fn entry(name: &str, description: &str, example: &str) -> String {
-    let example: String = example.lines().map(|line| format!("    {line}\n")).collect();
+    let example: String = example
+        .lines()
+        .map(|line| format!("    {line}\n"))
+        .collect();
     format!("{name}\n  {description}\n{example}\n")
 }
 
@@ -38,12 +42,21 @@ fn tables(folder: &str) -> Result<String, CliError> {
         }
         match yaml::decode::<TableFile>(file, &|_| None) {
             Ok(table) => {
-                text.push_str(&format!("{} — {}\n  {}\n", table.table.value, table.grain, table.description.trim()));
+                text.push_str(&format!(
+                    "{} — {}\n  {}\n",
+                    table.table.value,
+                    table.grain,
+                    table.description.trim()
+                ));
                 let columns: Vec<&str> = table.columns.keys().map(String::as_str).collect();
                 text.push_str(&format!("  {}\n\n", columns.join(", ")));
             }
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() { Ok(text) } else { Err(CliError::Problems(problems)) }
+    if problems.is_empty() {
+        Ok(text)
+    } else {
+        Err(CliError::Problems(problems))
+    }
 }

@@ -52,7 +52,10 @@ pub fn main(registry: &Registry) -> ExitCode {
             runtime.shutdown_background();
             result
         }
-        Err(source) => Err(CliError::Io { what: "start the runtime".to_owned(), source }),
+        Err(source) => Err(CliError::Io {
+            what: "start the runtime".to_owned(),
+            source,
+        }),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

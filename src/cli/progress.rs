@@ -30,24 +30,51 @@ impl Display {
 impl Observer for Display {
     fn observe(&self, event: &Event) {
         match event {
-            Event::RunStarted { pipeline, as_of, threads, memory_limit, .. } => {
+            Event::RunStarted {
+                pipeline,
+                as_of,
+                threads,
+                memory_limit,
+                ..
+            } => {
                 let memory = ByteSize(*memory_limit as u64);
                 self.bar.println(format!(
                     "{pipeline} as of {as_of}, {threads} threads, {memory} for operators"
                 ));
             }
-            Event::SourceFound { source, objects, bytes } => {
-                self.bar.println(format!("  found     {source}: {objects} objects, {}", ByteSize(*bytes)));
+            Event::SourceFound {
+                source,
+                objects,
+                bytes,
+            } => {
+                self.bar.println(format!(
+                    "  found     {source}: {objects} objects, {}",
+                    ByteSize(*bytes)
+                ));
             }
             Event::StageStarted { stage, kind } => self.bar.set_message(format!("{kind} {stage}")),
-            Event::Progress { stage, rows, bytes, bytes_total } => {
+            Event::Progress {
+                stage,
+                rows,
+                bytes,
+                bytes_total,
+            } => {
                 let rows = HumanCount(*rows);
                 let (read, all) = (ByteSize(*bytes), ByteSize(*bytes_total));
-                self.bar.set_message(format!("{stage}: {rows} rows, {read} of {all} read"));
+                self.bar
+                    .set_message(format!("{stage}: {rows} rows, {read} of {all} read"));
             }
-            Event::StageFinished { stage, kind, rows, seconds } => {
-                let rows = rows.map(|rows| format!(", {} rows", HumanCount(rows))).unwrap_or_default();
-                self.bar.println(format!("  {kind:<9} {stage}{rows}, {seconds:.2} s"));
+            Event::StageFinished {
+                stage,
+                kind,
+                rows,
+                seconds,
+            } => {
+                let rows = rows
+                    .map(|rows| format!(", {} rows", HumanCount(rows)))
+                    .unwrap_or_default();
+                self.bar
+                    .println(format!("  {kind:<9} {stage}{rows}, {seconds:.2} s"));
             }
             Event::Warning { message } => self.bar.println(format!("  warning   {message}")),
             Event::Committed { commit, url } => {
@@ -68,13 +95,18 @@ pub(super) struct JsonLines {
 impl Observer for JsonLines {
     fn observe(&self, event: &Event) {
         if matches!(event, Event::Progress { .. }) {
-            let mut last = self.last_progress.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut last = self
+                .last_progress
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             if last.is_some_and(|last| last.elapsed() < LOG_PROGRESS) {
                 return;
             }
             *last = Some(Instant::now());
         }
-        let Ok(mut line) = serde_json::to_value(event) else { return };
+        let Ok(mut line) = serde_json::to_value(event) else {
+            return;
+        };
         if let Some(object) = line.as_object_mut() {
             let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
             object.insert("time".to_owned(), now.into());

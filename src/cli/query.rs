@@ -14,7 +14,9 @@ pub(super) async fn query(arguments: &QueryArguments, registry: &Registry) -> Re
     let (plan, root) = plan_of(&arguments.pipeline, registry).await?;
     let tables = PublishedTables::open(&open_target(&plan, &root)?).await?;
     let batches = tables.query(&arguments.sql).await?;
-    console::out(&print(&batches, arguments.format).map_err(|error| QueryError::Engine(error.into()))?)
+    console::out(
+        &print(&batches, arguments.format).map_err(|error| QueryError::Engine(error.into()))?,
+    )
 }
 
 fn print(batches: &[RecordBatch], format: RowFormat) -> Result<String, arrow::error::ArrowError> {
@@ -35,7 +37,9 @@ fn csv(batches: &[RecordBatch]) -> Result<String, arrow::error::ArrowError> {
     let failed = |error: csv::Error| arrow::error::ArrowError::CsvError(error.to_string());
     if let Some(first) = batches.first() {
         let schema = first.schema();
-        writer.write_record(schema.fields().iter().map(|field| field.name())).map_err(failed)?;
+        writer
+            .write_record(schema.fields().iter().map(|field| field.name()))
+            .map_err(failed)?;
     }
     let options = FormatOptions::default();
     for batch in batches {

@@ -24,7 +24,10 @@ pub(super) fn of(report: &RunReport) -> String {
         stages.add_row([
             stage.stage.clone(),
             stage.kind.to_owned(),
-            stage.rows.map(|rows| HumanCount(rows).to_string()).unwrap_or_default(),
+            stage
+                .rows
+                .map(|rows| HumanCount(rows).to_string())
+                .unwrap_or_default(),
             format!("{:.2}", stage.seconds),
         ]);
     }
@@ -41,7 +44,9 @@ pub(super) fn of(report: &RunReport) -> String {
     align(&mut tables, 1);
     let mut text = format!("\n{sources}\n\n{stages}\n\n{tables}\n\n");
     let seconds = report.seconds.unwrap_or_default();
-    let memory = report.peak_memory_bytes.map(|bytes| format!(", {} at the peak", ByteSize(bytes)));
+    let memory = report
+        .peak_memory_bytes
+        .map(|bytes| format!(", {} at the peak", ByteSize(bytes)));
     text.push_str(&format!("{seconds:.2} s{}", memory.unwrap_or_default()));
     if let (Some(commit), Some(url)) = (report.commit, &report.url) {
         text.push_str(&format!(", commit {commit} of {url}"));
@@ -52,7 +57,9 @@ pub(super) fn of(report: &RunReport) -> String {
 
 pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY).set_header(header);
+    table
+        .load_preset(presets::UTF8_BORDERS_ONLY)
+        .set_header(header);
     table
 }
 

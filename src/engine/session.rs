@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::{MemorySchemaProvider, TableProvider};
+use datafusion::common::TableReference;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
@@ -22,7 +24,6 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col};
-use datafusion::common::TableReference;
 use datafusion::sql::parser::Statement;
 use object_store::ObjectStore;
 
@@ -59,9 +60,11 @@ impl Session {
     /// # Errors
     /// When the spill folder cannot be used.
     pub fn for_run(options: &SessionOptions) -> Result<Self> {
-        let disk = DiskManagerBuilder::default()
-            .with_mode(DiskManagerMode::Directories(vec![options.spill_directory.clone()]));
-        let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory_limit), CONSUMERS_NAMED);
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![
+            options.spill_directory.clone(),
+        ]));
+        let pool =
+            TrackConsumersPool::new(FairSpillPool::new(options.memory_limit), CONSUMERS_NAMED);
         let runtime = RuntimeEnvBuilder::new()
             .with_disk_manager_builder(disk)
             .with_memory_pool(Arc::new(pool))
@@ -143,6 +146,32 @@ impl Session {
         self.context.state().optimize(plan)
     }
 
+    /// Whether the rows of `plan` are worked out one by one from tables that `cheap` accepts, so that writing them down
+    /// would save nothing. Joins with relations that are known to be empty do not count: they vanish.
+    ///
+    /// # Errors
+    /// When the plan cannot be optimised.
+    pub fn is_row_by_row(&self, plan: &LogicalPlan, cheap: &dyn Fn(&str) -> bool) -> Result<bool> {
+        let mut row_by_row = true;
+        self.check(plan)?.apply(|node| {
+            row_by_row &= match node {
+                LogicalPlan::TableScan(scan) => cheap(&scan.table_name.to_string()),
+                LogicalPlan::Projection(_)
+                | LogicalPlan::Filter(_)
+                | LogicalPlan::SubqueryAlias(_)
+                | LogicalPlan::Union(_)
+                | LogicalPlan::EmptyRelation(_) => true,
+                _ => false,
+            };
+            Ok(if row_by_row {
+                TreeNodeRecursion::Continue
+            } else {
+                TreeNodeRecursion::Stop
+            })
+        })?;
+        Ok(row_by_row)
+    }
+
     /// `plan` with exactly the types of `schema`: text in one representation, instants in UTC microseconds.
     ///
     /// # Errors
@@ -158,11 +187,14 @@ impl Session {
             .fields()
             .iter()
             .map(|field| {
-                let (qualifier, made) =
-                    plan.schema().qualified_field_with_unqualified_name(field.name())?;
+                let (qualifier, made) = plan
+                    .schema()
+                    .qualified_field_with_unqualified_name(field.name())?;
                 let column = col(datafusion::common::Column::from((qualifier, made)));
-                Ok(datafusion::logical_expr::cast(column, field.data_type().clone())
-                    .alias(field.name()))
+                Ok(
+                    datafusion::logical_expr::cast(column, field.data_type().clone())
+                        .alias(field.name()),
+                )
             })
             .collect::<Result<Vec<_>>>()?;
         LogicalPlanBuilder::from(plan).project(columns)?.build()
@@ -184,7 +216,10 @@ impl Session {
     /// When `schema` has a column twice.
     pub fn empty_relation(&self, schema: &SchemaRef) -> Result<LogicalPlan> {
         let schema = Arc::new(DFSchema::try_from(schema.as_ref().clone())?);
-        Ok(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema }))
+        Ok(LogicalPlan::EmptyRelation(EmptyRelation {
+            produce_one_row: false,
+            schema,
+        }))
     }
 
     /// The union of `parts` by column name, in the shape of `schema`; a column that a part lacks is null.
@@ -205,7 +240,10 @@ impl Session {
                 .iter()
                 .map(|field| match present.field_with_name(field.name()) {
                     Ok(_) => Ok(datafusion::logical_expr::cast(
-                        col(datafusion::common::Column::new(Some(part.clone()), field.name())),
+                        col(datafusion::common::Column::new(
+                            Some(part.clone()),
+                            field.name(),
+                        )),
                         field.data_type().clone(),
                     )
                     .alias(field.name())),
@@ -258,8 +296,8 @@ impl Session {
     ) -> Result<Arc<dyn TableProvider>> {
         let url = url::Url::from_directory_path(folder)
             .map_err(|()| DataFusionError::Internal(format!("{} is no URL", folder.display())))?;
-        let options = ListingOptions::new(Arc::new(ParquetFormat::default()))
-            .with_file_extension(".parquet");
+        let options =
+            ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension(".parquet");
         let config = ListingTableConfig::new(ListingTableUrl::parse(url.as_str())?)
             .with_listing_options(options)
             .with_schema(schema);

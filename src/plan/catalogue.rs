@@ -39,8 +39,13 @@ impl Catalogue {
     pub(super) fn of(project: &Project, problems: &mut Vec<Problem>) -> Self {
         let mut catalogue = Self::default();
         for file in project.files() {
-            let Some(within) = file.path.strip_prefix("sql/") else { continue };
-            if let Some(name) = within.strip_prefix("entities/").and_then(|f| f.strip_suffix(".yml")) {
+            let Some(within) = file.path.strip_prefix("sql/") else {
+                continue;
+            };
+            if let Some(name) = within
+                .strip_prefix("entities/")
+                .and_then(|f| f.strip_suffix(".yml"))
+            {
                 match read_contract(file, name) {
                     Ok(contract) => {
                         let entity = Entity { contract };
@@ -63,7 +68,10 @@ impl Catalogue {
         problems: &mut Vec<Problem>,
     ) {
         let parts: Vec<&str> = within.split('/').collect();
-        let name = parts.last().and_then(|last| last.strip_suffix(".sql")).unwrap_or_default();
+        let name = parts
+            .last()
+            .and_then(|last| last.strip_suffix(".sql"))
+            .unwrap_or_default();
         let (layer, system) = match parts.as_slice() {
             ["staging", system, _] => (Layer::Staging, Some((*system).to_owned())),
             ["intermediate", ..] => (Layer::Intermediate, None),
@@ -89,7 +97,10 @@ impl Catalogue {
             ));
             return;
         }
-        let contract_path = file.path.strip_suffix(".sql").map(|stem| format!("{stem}.yml"));
+        let contract_path = file
+            .path
+            .strip_suffix(".sql")
+            .map(|stem| format!("{stem}.yml"));
         let contract_file = contract_path.and_then(|path| project.file(&path)).cloned();
         self.tables.insert(
             name.to_owned(),
@@ -106,16 +117,19 @@ impl Catalogue {
 
     /// Reads the contract beside a SQL file.
     pub(super) fn read_contract_of(&mut self, name: &str, problems: &mut Vec<Problem>) {
-        let Some(table) = self.tables.get_mut(name) else { return };
+        let Some(table) = self.tables.get_mut(name) else {
+            return;
+        };
         let Some(file) = &table.contract_file else {
             problems.push(Problem::new(
                 "cvm::plan::contract",
                 &table.sql,
                 At::default(),
                 format!("the table `{name}` has no contract"),
-                format!("describe it in {}: table, description, grain, key, columns", {
-                    table.sql.path.replace(".sql", ".yml")
-                }),
+                format!(
+                    "describe it in {}: table, description, grain, key, columns",
+                    { table.sql.path.replace(".sql", ".yml") }
+                ),
             ));
             return;
         };
@@ -133,8 +147,15 @@ fn read_contract(file: &Arc<SourceText>, name: &str) -> Result<Arc<TableFile>, V
         problems.push(Problem::new("cvm::plan::contract", file, at, message, help));
     };
     if contract.table.value != name {
-        let message = format!("the contract is of `{}`, but the file is named `{name}`", contract.table.value);
-        fault(contract.table.at, message, "a file's name is its table's name: rename one of the two");
+        let message = format!(
+            "the contract is of `{}`, but the file is named `{name}`",
+            contract.table.value
+        );
+        fault(
+            contract.table.at,
+            message,
+            "a file's name is its table's name: rename one of the two",
+        );
     }
     for key in &contract.key {
         if !contract.columns.contains_key(&key.value) {
@@ -142,14 +163,30 @@ fn read_contract(file: &Arc<SourceText>, name: &str) -> Result<Arc<TableFile>, V
                 &key.value,
                 contract.columns.keys().map(String::as_str),
             );
-            fault(key.at, format!("the key column `{}` is none of the columns", key.value), &help);
+            fault(
+                key.at,
+                format!("the key column `{}` is none of the columns", key.value),
+                &help,
+            );
         }
     }
     if contract.key.is_empty() {
-        fault(contract.table.at, "the key is empty".to_owned(), "name the columns that tell rows apart");
+        fault(
+            contract.table.at,
+            "the key is empty".to_owned(),
+            "name the columns that tell rows apart",
+        );
     }
     if contract.columns.is_empty() {
-        fault(contract.table.at, "there are no columns".to_owned(), "describe each column");
+        fault(
+            contract.table.at,
+            "there are no columns".to_owned(),
+            "describe each column",
+        );
     }
-    if problems.is_empty() { Ok(Arc::new(contract)) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(Arc::new(contract))
+    } else {
+        Err(problems)
+    }
 }

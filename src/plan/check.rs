@@ -10,8 +10,9 @@ use crate::spec::source::{Format, RawColumn};
 use super::compile::Compiling;
 use super::{ENTITIES, MODEL_FITS, ParameterValue, ROWS_SET_ASIDE, Settings};
 
-const SCHEMES: &[&str] =
-    &["file", "s3", "s3a", "gs", "az", "abfs", "abfss", "http", "https", "memory"];
+const SCHEMES: &[&str] = &[
+    "file", "s3", "s3a", "gs", "az", "abfs", "abfss", "http", "https", "memory",
+];
 /// A century: further ahead no model of this field means anything.
 const LONGEST_HORIZON: i64 = 36_525;
 
@@ -30,7 +31,9 @@ pub(super) fn settings(compiling: &mut Compiling<'_>) -> Option<Settings> {
         let message = format!("`{}` is no name", name.value);
         compiling.fault("cvm::plan::name", name.at, message, NAME_HELP);
     }
-    if value.currency.value.len() != 3 || !value.currency.value.bytes().all(|b| b.is_ascii_uppercase()) {
+    if value.currency.value.len() != 3
+        || !value.currency.value.bytes().all(|b| b.is_ascii_uppercase())
+    {
         compiling.fault(
             "cvm::plan::currency",
             value.currency.at,
@@ -42,7 +45,10 @@ pub(super) fn settings(compiling: &mut Compiling<'_>) -> Option<Settings> {
         compiling.fault(
             "cvm::plan::horizon",
             value.horizon_days.at,
-            format!("a horizon of {} days cannot be predicted", value.horizon_days.value),
+            format!(
+                "a horizon of {} days cannot be predicted",
+                value.horizon_days.value
+            ),
             format!("give a number of days from 1 to {LONGEST_HORIZON}"),
         );
     }
@@ -50,15 +56,27 @@ pub(super) fn settings(compiling: &mut Compiling<'_>) -> Option<Settings> {
         compiling.fault(
             "cvm::plan::discount_rate",
             value.annual_discount_rate.at,
-            format!("{} is no yearly discount rate", value.annual_discount_rate.value),
+            format!(
+                "{} is no yearly discount rate",
+                value.annual_discount_rate.value
+            ),
             "give a share from 0 to 10; ten percent is 0.10",
         );
     }
     let timezone = compiling.pipeline.timezone.clone();
-    let parsed = timezone.as_ref().map_or(Ok(chrono_tz::UTC), |zone| zone.value.parse());
+    let parsed = timezone
+        .as_ref()
+        .map_or(Ok(chrono_tz::UTC), |zone| zone.value.parse());
     if let (Err(_), Some(zone)) = (&parsed, &timezone) {
-        let help = did_you_mean(&zone.value, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
-        let help = if help.starts_with("did") { help } else { "use a name such as Europe/London".into() };
+        let help = did_you_mean(
+            &zone.value,
+            chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()),
+        );
+        let help = if help.starts_with("did") {
+            help
+        } else {
+            "use a name such as Europe/London".into()
+        };
         compiling.fault(
             "cvm::plan::timezone",
             zone.at,
@@ -86,11 +104,16 @@ pub(super) fn settings(compiling: &mut Compiling<'_>) -> Option<Settings> {
     })
 }
 
-const NAME_HELP: &str = "start with a lower-case letter, go on with lower-case letters, digits and `_`";
+const NAME_HELP: &str =
+    "start with a lower-case letter, go on with lower-case letters, digits and `_`";
 
 fn stores(compiling: &mut Compiling<'_>) {
     for (name, store) in compiling.pipeline.stores.clone() {
-        let scheme = store.value.url.split_once(':').map_or("", |(scheme, _)| scheme);
+        let scheme = store
+            .value
+            .url
+            .split_once(':')
+            .map_or("", |(scheme, _)| scheme);
         if !SCHEMES.contains(&scheme) {
             // The URL is not printed: it may hold a secret.
             compiling.fault(
@@ -107,12 +130,27 @@ fn stores(compiling: &mut Compiling<'_>) {
 pub(super) fn parameters(compiling: &mut Compiling<'_>) -> BTreeMap<String, ParameterValue> {
     let pipeline = compiling.pipeline.clone();
     let value = &pipeline.value.value;
-    let timezone = pipeline.timezone.as_ref().map_or("UTC", |zone| zone.value.as_str());
+    let timezone = pipeline
+        .timezone
+        .as_ref()
+        .map_or("UTC", |zone| zone.value.as_str());
     let mut values: BTreeMap<String, ParameterValue> = [
-        ("currency", ParameterValue::Varchar(value.currency.value.clone())),
-        ("measure", ParameterValue::Varchar(value.measure.name().to_owned())),
-        ("horizon_days", ParameterValue::Bigint(value.horizon_days.value)),
-        ("annual_discount_rate", ParameterValue::Double(value.annual_discount_rate.value)),
+        (
+            "currency",
+            ParameterValue::Varchar(value.currency.value.clone()),
+        ),
+        (
+            "measure",
+            ParameterValue::Varchar(value.measure.name().to_owned()),
+        ),
+        (
+            "horizon_days",
+            ParameterValue::Bigint(value.horizon_days.value),
+        ),
+        (
+            "annual_discount_rate",
+            ParameterValue::Double(value.annual_discount_rate.value),
+        ),
         ("timezone", ParameterValue::Varchar(timezone.to_owned())),
     ]
     .into_iter()
@@ -136,7 +174,10 @@ pub(super) fn parameters(compiling: &mut Compiling<'_>) -> BTreeMap<String, Para
             None => compiling.fault(
                 "cvm::plan::parameter",
                 declared.at,
-                format!("the value of the parameter `{name}` is no {}", parameter.sql_type),
+                format!(
+                    "the value of the parameter `{name}` is no {}",
+                    parameter.sql_type
+                ),
                 "change the value or the type",
             ),
         }
@@ -147,17 +188,32 @@ pub(super) fn parameters(compiling: &mut Compiling<'_>) -> BTreeMap<String, Para
 pub(super) fn sources(compiling: &mut Compiling<'_>) {
     let mut problems = Vec::new();
     for (name, source) in &compiling.sources {
+        let before = problems.len();
         let mut fault = |at, message: String, help: &str| {
-            problems.push(Problem::new("cvm::plan::source", &source.file, at, message, help));
+            problems.push(Problem::new(
+                "cvm::plan::source",
+                &source.file,
+                at,
+                message,
+                help,
+            ));
         };
         let (system, table) = name.split_once('.').unwrap_or_default();
         if !is_name(system) || !is_name(table) || system == ENTITIES || system == "public" {
-            fault(source.at, format!("a raw table cannot be named `{name}`"), NAME_HELP);
+            fault(
+                source.at,
+                format!("a raw table cannot be named `{name}`"),
+                NAME_HELP,
+            );
         }
         let planned = &source.planned;
         if !(0.0..=1.0).contains(&planned.max_bad_share) {
             let message = format!("max_bad_share of `{name}` is {}", planned.max_bad_share);
-            fault(source.at, message, "give a share from 0 to 1; one percent is 0.01");
+            fault(
+                source.at,
+                message,
+                "give a share from 0 to 1; one percent is 0.01",
+            );
         }
         let path = &planned.table.path;
         if path.value.split('/').any(|part| part == "..") || path.value.starts_with('/') {
@@ -171,26 +227,46 @@ pub(super) fn sources(compiling: &mut Compiling<'_>) {
             fault(path.at, message, "see * ** ? [..] and {a,b} in a shell");
         }
         if planned.table.columns.is_empty() {
-            fault(source.at, format!("the raw table `{name}` has no columns"), "declare its columns");
+            fault(
+                source.at,
+                format!("the raw table `{name}` has no columns"),
+                "declare its columns",
+            );
         }
         if let Format::Csv(csv) = &planned.table.format
             && csv.quote.is_some_and(|quote| !quote.is_ascii())
         {
-            fault(source.at, format!("the quote of `{name}` is no ASCII character"), "use one such as \"");
+            fault(
+                source.at,
+                format!("the quote of `{name}` is no ASCII character"),
+                "use one such as \"",
+            );
         }
         for (column, declared) in &planned.table.columns {
             if column.starts_with("_file") || column.starts_with("_line") || column.is_empty() {
                 let message = format!("a raw column cannot be named `{column}`");
-                fault(declared.at, message, "_file and _line tell where a row stands");
+                fault(
+                    declared.at,
+                    message,
+                    "_file and _line tell where a row stands",
+                );
             }
             if let Some(message) = column_fault(column, &declared.value) {
                 fault(declared.at, message, "change the format or the type");
             }
         }
-        for partition in planned.table.partitions.keys() {
-            if planned.table.columns.contains_key(partition) {
-                let message = format!("`{partition}` is both a column and a partition of `{name}`");
-                fault(source.at, message, "declare it once");
+        // The reader has the last word on what it could not read; what has a place of its own was told above.
+        if problems.len() == before {
+            for message in crate::source::check(&planned.table) {
+                let message = format!("the raw table `{name}` cannot be read: {message}");
+                let help = "change the declaration";
+                problems.push(Problem::new(
+                    "cvm::plan::source",
+                    &source.file,
+                    source.at,
+                    message,
+                    help,
+                ));
             }
         }
     }
@@ -199,20 +275,28 @@ pub(super) fn sources(compiling: &mut Compiling<'_>) {
 
 fn column_fault(name: &str, column: &RawColumn) -> Option<String> {
     let is_time = matches!(column.sql_type, SqlType::Date | SqlType::Timestamp);
-    let is_number =
-        matches!(column.sql_type, SqlType::Bigint | SqlType::Double | SqlType::Decimal { .. });
+    let is_number = matches!(
+        column.sql_type,
+        SqlType::Bigint | SqlType::Double | SqlType::Decimal { .. }
+    );
     if let Some(format) = &column.format {
         if !is_time {
-            return Some(format!("the column `{name}` is no date or timestamp, but has a format"));
+            return Some(format!(
+                "the column `{name}` is no date or timestamp, but has a format"
+            ));
         }
         let bad = |item| matches!(item, chrono::format::Item::Error);
         if chrono::format::StrftimeItems::new(format).any(bad) {
-            return Some(format!("the format `{format}` of the column `{name}` is not known"));
+            return Some(format!(
+                "the format `{format}` of the column `{name}` is not known"
+            ));
         }
     }
     if let Some(zone) = &column.timezone {
         if column.sql_type != SqlType::Timestamp {
-            return Some(format!("the column `{name}` is no timestamp, but has a timezone"));
+            return Some(format!(
+                "the column `{name}` is no timestamp, but has a timezone"
+            ));
         }
         if zone.parse::<chrono_tz::Tz>().is_err() {
             return Some(format!("`{zone}` of the column `{name}` is no time zone"));
@@ -220,7 +304,9 @@ fn column_fault(name: &str, column: &RawColumn) -> Option<String> {
     }
     let separators = column.decimal_separator.is_some() || column.thousands_separator.is_some();
     if separators && !is_number {
-        return Some(format!("the column `{name}` is no number, but has a separator"));
+        return Some(format!(
+            "the column `{name}` is no number, but has a separator"
+        ));
     }
     let decimal = column.decimal_separator.unwrap_or('.');
     (column.thousands_separator == Some(decimal))
@@ -235,13 +321,28 @@ pub(super) fn outputs(compiling: &mut Compiling<'_>) {
         let message = format!("the pipeline declares no store `{}`", outputs.store.value);
         compiling.fault("cvm::plan::store", outputs.store.at, message, help);
     }
-    if outputs.path.value.split('/').any(|part| part.is_empty() || part == ".." || part == ".") {
+    if outputs
+        .path
+        .value
+        .split('/')
+        .any(|part| part.is_empty() || part == ".." || part == ".")
+    {
         let message = format!("`{}` is no folder below a store", outputs.path.value);
-        compiling.fault("cvm::plan::output", outputs.path.at, message, "write it as in marts/shop");
+        compiling.fault(
+            "cvm::plan::output",
+            outputs.path.at,
+            message,
+            "write it as in marts/shop",
+        );
     }
     if outputs.tables.is_empty() {
         let help = "name the marts that readers should see";
-        compiling.fault("cvm::plan::output", outputs.store.at, "nothing is published", help);
+        compiling.fault(
+            "cvm::plan::output",
+            outputs.store.at,
+            "nothing is published",
+            help,
+        );
     }
     let mut seen = std::collections::BTreeSet::new();
     for table in &outputs.tables {

@@ -62,9 +62,18 @@ pub async fn compile(
     environment: Environment<'_>,
 ) -> Result<Plan, Vec<PlanError>> {
     let Some(file) = project.file(path).cloned() else {
-        let missing = Arc::new(SourceText { path: path.to_owned(), text: String::new() });
+        let missing = Arc::new(SourceText {
+            path: path.to_owned(),
+            text: String::new(),
+        });
         let help = "name a file below the project's folder";
-        let problem = Problem::new("cvm::plan::file", &missing, At::default(), "there is no such file", help);
+        let problem = Problem::new(
+            "cvm::plan::file",
+            &missing,
+            At::default(),
+            "there is no such file",
+            help,
+        );
         return Err(vec![problem]);
     };
     let pipeline: PipelineFile = decode(&file, environment)?;
@@ -100,8 +109,17 @@ pub async fn compile(
         return Err(sorted(compiling.problems));
     }
     let sources = graph.read_sources(&mut compiling);
-    let Compiling { pipeline, file, warnings, .. } = compiling;
-    let stores = pipeline.stores.into_iter().map(|(name, store)| (name, store.value)).collect();
+    let Compiling {
+        pipeline,
+        file,
+        warnings,
+        ..
+    } = compiling;
+    let stores = pipeline
+        .stores
+        .into_iter()
+        .map(|(name, store)| (name, store.value))
+        .collect();
     let mut plan = Plan {
         pipeline: pipeline.pipeline.value,
         description: pipeline.description,
@@ -128,7 +146,11 @@ fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
 }
 
 fn read_sources(compiling: &mut Compiling<'_>, project: &Project, environment: Environment<'_>) {
-    let folder = compiling.file.path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+    let folder = compiling
+        .file
+        .path
+        .rsplit_once('/')
+        .map(|(folder, _)| folder.to_owned());
     for named in compiling.pipeline.sources.clone() {
         let path = match &folder {
             Some(folder) => format!("{folder}/{}", named.value),
@@ -172,15 +194,22 @@ fn declare_tables(compiling: &mut Compiling<'_>, file: &Arc<SourceText>, source:
             store: source.store.value.clone(),
             max_bad_share: value.max_bad_share.unwrap_or(source.max_bad_share),
             table: value,
-            readers: 0,
+            uses: 0,
         };
-        let declared = DeclaredSource { file: Arc::clone(file), at, planned };
+        let declared = DeclaredSource {
+            file: Arc::clone(file),
+            at,
+            planned,
+        };
         if let Some(other) = compiling.sources.insert(name.clone(), declared) {
             compiling.problems.push(Problem::new(
                 "cvm::plan::duplicate_source",
                 file,
                 at,
-                format!("the raw table `{name}` is also declared in {}", other.file.path),
+                format!(
+                    "the raw table `{name}` is also declared in {}",
+                    other.file.path
+                ),
                 "give one of the two systems another name",
             ));
         }
@@ -195,11 +224,17 @@ fn outputs_of(compiling: &mut Compiling<'_>, stages: &[super::PlannedStage]) -> 
             .find(|stage| stage.name == table.value)
             .and_then(|stage| stage.contract.clone());
         match contract {
-            Some(contract) => outputs.push(PlannedOutput { table: table.value, contract }),
+            Some(contract) => outputs.push(PlannedOutput {
+                table: table.value,
+                contract,
+            }),
             None => compiling.fault(
                 "cvm::plan::output",
                 table.at,
-                format!("the table `{}` cannot be published: it has no contract", table.value),
+                format!(
+                    "the table `{}` cannot be published: it has no contract",
+                    table.value
+                ),
                 "publish a table made by SQL, which has a .yml beside it",
             ),
         }
@@ -209,9 +244,15 @@ fn outputs_of(compiling: &mut Compiling<'_>, stages: &[super::PlannedStage]) -> 
 
 /// Everything that decides what a run computes. Where data lies and where it goes does not.
 fn fingerprint_of(plan: &Plan, pipeline_text: &str) -> String {
-    let mut parts = vec![env!("CARGO_PKG_VERSION").to_owned(), pipeline_text.to_owned()];
+    let mut parts = vec![
+        env!("CARGO_PKG_VERSION").to_owned(),
+        pipeline_text.to_owned(),
+    ];
     for source in &plan.sources {
-        parts.push(format!("{} {:?} {}", source.name, source.table, source.max_bad_share));
+        parts.push(format!(
+            "{} {:?} {}",
+            source.name, source.table, source.max_bad_share
+        ));
     }
     for stage in &plan.stages {
         let work = match &stage.work {

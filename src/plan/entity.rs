@@ -9,7 +9,10 @@ use super::{ENTITIES, Layer};
 pub(super) fn check(compiling: &mut Compiling<'_>) {
     for (name, binding) in compiling.pipeline.entities.clone() {
         if !compiling.catalogue.entities.contains_key(&name) {
-            let help = did_you_mean(&name, compiling.catalogue.entities.keys().map(String::as_str));
+            let help = did_you_mean(
+                &name,
+                compiling.catalogue.entities.keys().map(String::as_str),
+            );
             compiling.fault(
                 "cvm::plan::entity",
                 binding.at,
@@ -18,14 +21,24 @@ pub(super) fn check(compiling: &mut Compiling<'_>) {
             );
         }
         for part in &binding.value {
-            let layer = compiling.catalogue.tables.get(&part.value).map(|table| table.layer);
+            let layer = compiling
+                .catalogue
+                .tables
+                .get(&part.value)
+                .map(|table| table.layer);
             match layer {
                 Some(Layer::Staging) => {}
                 Some(other) => compiling.fault(
                     "cvm::plan::entity",
                     part.at,
-                    format!("`{}` is bound to `{name}`, but is no staging table", part.value),
-                    format!("it is of the layer {}; bind a file below sql/staging", other.name()),
+                    format!(
+                        "`{}` is bound to `{name}`, but is no staging table",
+                        part.value
+                    ),
+                    format!(
+                        "it is of the layer {}; bind a file below sql/staging",
+                        other.name()
+                    ),
                 ),
                 None => {
                     let staging = compiling

@@ -10,7 +10,7 @@ use crate::engine::types::{arrow_type, sql_type};
 use crate::spec::problem::{At, Problem, SourceText, did_you_mean};
 use crate::spec::table::TableFile;
 
-use super::compile::Compiling;
+use super::compile::{Compiling, DeclaredSource};
 use super::score::CheckedScore;
 use super::sql::{self, ParsedSql};
 use super::{
@@ -32,10 +32,21 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn of(compiling: &mut Compiling<'_>, scores: &BTreeMap<String, CheckedScore>) -> Self {
-        let mut walk = Walk { scores, nodes: BTreeMap::new(), order: Vec::new(), path: Vec::new() };
+    pub(super) fn of(
+        compiling: &mut Compiling<'_>,
+        scores: &BTreeMap<String, CheckedScore>,
+    ) -> Self {
+        let mut walk = Walk {
+            scores,
+            nodes: BTreeMap::new(),
+            order: Vec::new(),
+            path: Vec::new(),
+        };
         for table in compiling.pipeline.outputs.tables.clone() {
-            let reader = Reader { file: Arc::clone(&compiling.file), at: Some(table.at) };
+            let reader = Reader {
+                file: Arc::clone(&compiling.file),
+                at: Some(table.at),
+            };
             walk.visit(compiling, &table.value, &reader);
         }
         let Walk { nodes, order, .. } = walk;
@@ -70,13 +81,22 @@ impl Graph {
                 let message = format!("no output reads the entity `{name}`");
                 let help = "publish a mart that reads it, or remove the binding";
                 let code = "cvm::plan::unreachable";
-                warnings.push(Problem::new(code, &compiling.file, binding.at, message, help));
+                warnings.push(Problem::new(
+                    code,
+                    &compiling.file,
+                    binding.at,
+                    message,
+                    help,
+                ));
             }
         }
+        // A source file serves several pipelines: one that reads none of its tables is likely a mistake.
         for (name, source) in &compiling.sources {
-            if !read(name) {
+            let same_file = |other: &&DeclaredSource| Arc::ptr_eq(&other.file, &source.file);
+            let mut siblings = compiling.sources.values().filter(same_file);
+            if !siblings.any(|sibling| read(&sibling.planned.name)) {
                 let message = format!("no output reads the raw table `{name}`");
-                let help = "bind a staging table that reads it, or remove it";
+                let help = "bind a staging table that reads it, or remove the source file";
                 let code = "cvm::plan::unreachable";
                 warnings.push(Problem::new(code, &source.file, source.at, message, help));
             }
@@ -86,14 +106,51 @@ impl Graph {
 
     /// The raw tables that are read, by name.
     pub(super) fn read_sources(&self, compiling: &mut Compiling<'_>) -> Vec<PlannedSource> {
+        let uses = self.uses(compiling);
         let sources = std::mem::take(&mut compiling.sources);
-        let read = sources.into_iter().filter(|(name, _)| self.nodes.contains_key(name));
-        read.map(|(name, declared)| PlannedSource { readers: self.readers(&name), ..declared.planned })
-            .collect()
+        let read = sources
+            .into_iter()
+            .filter(|(name, _)| self.nodes.contains_key(name));
+        read.map(|(name, declared)| {
+            let uses = uses.get(&name).copied().unwrap_or_default();
+            PlannedSource {
+                uses,
+                ..declared.planned
+            }
+        })
+        .collect()
     }
 
-    fn readers(&self, name: &str) -> usize {
-        self.nodes.values().filter(|node| node.inputs.iter().any(|input| input == name)).count()
+    /// How often each table is worked out: once for each output and each table written down that reads it, directly
+    /// or through views.
+    fn uses(&self, compiling: &Compiling<'_>) -> BTreeMap<String, usize> {
+        let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+        for table in &compiling.pipeline.outputs.tables {
+            *uses.entry(table.value.clone()).or_default() += 1;
+        }
+        let scored = |name: &str| {
+            let mut scores = self
+                .nodes
+                .values()
+                .filter(|node| node.layer == Layer::Score);
+            scores.any(|node| node.inputs.iter().any(|input| input == name))
+        };
+        // Whatever reads a table comes after it in the order.
+        for name in self.order.iter().rev() {
+            let Some(node) = self.nodes.get(name) else {
+                continue;
+            };
+            let own = uses.get(name).copied().unwrap_or_default();
+            let written = match node.layer {
+                Layer::Score => true,
+                Layer::Raw | Layer::Entity => false,
+                _ => own > 1 || scored(name),
+            };
+            for input in &node.inputs {
+                *uses.entry(input.clone()).or_default() += if written { 1 } else { own };
+            }
+        }
+        uses
     }
 }
 
@@ -133,7 +190,9 @@ impl Walk<'_> {
             ));
             return;
         }
-        let Some((node, own)) = self.open(compiling, name, reader) else { return };
+        let Some((node, own)) = self.open(compiling, name, reader) else {
+            return;
+        };
         let inputs = node.inputs.clone();
         self.nodes.insert(name.to_owned(), node);
         self.path.push(name.to_owned());
@@ -152,52 +211,118 @@ impl Walk<'_> {
         reader: &Reader,
     ) -> Option<(Node, Reader)> {
         if let Some(score) = self.scores.get(name) {
-            let node = Node { layer: Layer::Score, inputs: vec![score.input.clone()], parsed: None };
-            let at = compiling.pipeline.scores.get(name).map(|entry| entry.value.input.at);
-            return Some((node, Reader { file: Arc::clone(&compiling.file), at }));
+            let node = Node {
+                layer: Layer::Score,
+                inputs: vec![score.input.clone()],
+                parsed: None,
+            };
+            let at = compiling
+                .pipeline
+                .scores
+                .get(name)
+                .map(|entry| entry.value.input.at);
+            return Some((
+                node,
+                Reader {
+                    file: Arc::clone(&compiling.file),
+                    at,
+                },
+            ));
         }
         if let Some(entity) = entity::name_of(name)
             && compiling.catalogue.entities.contains_key(entity)
         {
             let binding = compiling.pipeline.entities.get(entity);
-            let inputs = binding.map(|parts| parts.value.iter().map(|part| part.value.clone()).collect());
+            let inputs =
+                binding.map(|parts| parts.value.iter().map(|part| part.value.clone()).collect());
             let at = binding.map(|parts| parts.at);
-            let node = Node { layer: Layer::Entity, inputs: inputs.unwrap_or_default(), parsed: None };
-            return Some((node, Reader { file: Arc::clone(&compiling.file), at }));
+            let node = Node {
+                layer: Layer::Entity,
+                inputs: inputs.unwrap_or_default(),
+                parsed: None,
+            };
+            return Some((
+                node,
+                Reader {
+                    file: Arc::clone(&compiling.file),
+                    at,
+                },
+            ));
         }
         if compiling.sources.contains_key(name) {
-            let node = Node { layer: Layer::Raw, inputs: Vec::new(), parsed: None };
-            return Some((node, Reader { file: Arc::clone(&compiling.file), at: None }));
+            let node = Node {
+                layer: Layer::Raw,
+                inputs: Vec::new(),
+                parsed: None,
+            };
+            return Some((
+                node,
+                Reader {
+                    file: Arc::clone(&compiling.file),
+                    at: None,
+                },
+            ));
         }
-        let Some(file) = compiling.catalogue.tables.get(name).map(|table| Arc::clone(&table.sql)) else {
+        let Some(file) = compiling
+            .catalogue
+            .tables
+            .get(name)
+            .map(|table| Arc::clone(&table.sql))
+        else {
             // A score that did not pass its own checks, or a binding to nothing, has been told already.
             let told = compiling.pipeline.scores.contains_key(name)
-                || reader.at.is_some() && Arc::ptr_eq(&reader.file, &compiling.file)
-                    && compiling.pipeline.entities.values().any(|parts| {
-                        parts.value.iter().any(|part| part.value == name)
-                    });
+                || reader.at.is_some()
+                    && Arc::ptr_eq(&reader.file, &compiling.file)
+                    && compiling
+                        .pipeline
+                        .entities
+                        .values()
+                        .any(|parts| parts.value.iter().any(|part| part.value == name));
             if !told {
-                compiling.problems.push(self.unknown_table(compiling, name, reader));
+                compiling
+                    .problems
+                    .push(self.unknown_table(compiling, name, reader));
             }
             return None;
         };
-        compiling.catalogue.read_contract_of(name, &mut compiling.problems);
+        compiling
+            .catalogue
+            .read_contract_of(name, &mut compiling.problems);
         let layer = compiling.catalogue.tables.get(name)?.layer;
-        let own = Reader { file: Arc::clone(&file), at: None };
+        let own = Reader {
+            file: Arc::clone(&file),
+            at: None,
+        };
         match sql::parse(&file) {
-            Ok(parsed) => {
-                Some((Node { layer, inputs: parsed.reads.clone(), parsed: Some(parsed) }, own))
-            }
+            Ok(parsed) => Some((
+                Node {
+                    layer,
+                    inputs: parsed.reads.clone(),
+                    parsed: Some(parsed),
+                },
+                own,
+            )),
             Err(problem) => {
                 compiling.problems.push(problem);
-                Some((Node { layer, inputs: Vec::new(), parsed: None }, own))
+                Some((
+                    Node {
+                        layer,
+                        inputs: Vec::new(),
+                        parsed: None,
+                    },
+                    own,
+                ))
             }
         }
     }
 
     fn unknown_table(&self, compiling: &Compiling<'_>, name: &str, reader: &Reader) -> Problem {
-        let entity_names: Vec<String> =
-            compiling.catalogue.entities.keys().map(|entity| format!("{ENTITIES}.{entity}")).collect();
+        let entity_names: Vec<String> = compiling
+            .catalogue
+            .entities
+            .keys()
+            .map(|entity| format!("{ENTITIES}.{entity}"))
+            .collect();
         let help = if compiling.catalogue.entities.contains_key(name) {
             format!("the entity is written `{ENTITIES}.{name}`")
         } else {
@@ -221,10 +346,16 @@ pub(super) async fn type_check(
     values: &BTreeMap<String, ParameterValue>,
 ) -> Vec<PlannedStage> {
     let mut bound = values.clone();
-    bound.insert("as_of".to_owned(), ParameterValue::Date(chrono::NaiveDate::default()));
+    bound.insert(
+        "as_of".to_owned(),
+        ParameterValue::Date(chrono::NaiveDate::default()),
+    );
+    let uses = graph.uses(compiling);
     let mut stages = Vec::new();
     for name in &graph.order {
-        let Some(node) = graph.nodes.get(name) else { continue };
+        let Some(node) = graph.nodes.get(name) else {
+            continue;
+        };
         let (schema, contract, work) = match node.layer {
             Layer::Raw => {
                 if let Some(source) = compiling.sources.get(name) {
@@ -243,7 +374,14 @@ pub(super) async fn type_check(
                 Some(score) => {
                     let schema = check_score(compiling, name, score).await;
                     let checked = Arc::clone(&score.checked);
-                    (schema, None, Work::Score { scorer: score.scorer, checked })
+                    (
+                        schema,
+                        None,
+                        Work::Score {
+                            scorer: score.scorer,
+                            checked,
+                        },
+                    )
                 }
                 None => continue,
             },
@@ -263,29 +401,34 @@ pub(super) async fn type_check(
             inputs: node.inputs.clone(),
             schema,
             contract,
-            readers: graph.readers(name) + usize::from(is_output(compiling, name)),
+            uses: uses.get(name).copied().unwrap_or_default(),
             work,
         });
     }
     stages
 }
 
-fn is_output(compiling: &Compiling<'_>, name: &str) -> bool {
-    compiling.pipeline.outputs.tables.iter().any(|table| table.value == name)
-}
-
 fn declare(compiling: &mut Compiling<'_>, name: &str, schema: SchemaRef) {
     if let Err(error) = compiling.session.declare(&table_reference(name), schema) {
-        let message = format!("the table `{name}` cannot be declared: {}", sql::root_message(&error));
-        compiling.fault("cvm::plan::table", At::default(), message, "rename the table");
+        let message = format!(
+            "the table `{name}` cannot be declared: {}",
+            sql::root_message(&error)
+        );
+        compiling.fault(
+            "cvm::plan::table",
+            At::default(),
+            message,
+            "rename the table",
+        );
     }
 }
 
 /// The columns that a contract promises, as the engine has them.
 fn schema_of(contract: &TableFile) -> SchemaRef {
-    let fields = contract.columns.iter().map(|(name, column)| {
-        Field::new(name, arrow_type(column.value.sql_type), true)
-    });
+    let fields = contract
+        .columns
+        .iter()
+        .map(|(name, column)| Field::new(name, arrow_type(column.value.sql_type), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
@@ -295,11 +438,18 @@ fn check_entity(
     name: &str,
     node: &Node,
 ) -> Option<(SchemaRef, Arc<TableFile>)> {
-    let entity = compiling.catalogue.entities.get(entity::name_of(name)?)?.clone();
+    let entity = compiling
+        .catalogue
+        .entities
+        .get(entity::name_of(name)?)?
+        .clone();
     let contract = entity.contract;
     for part in &node.inputs {
-        let Some(table) = compiling.catalogue.tables.get(part) else { continue };
-        let (Some(bound), Some(file)) = (table.contract.clone(), table.contract_file.clone()) else {
+        let Some(table) = compiling.catalogue.tables.get(part) else {
+            continue;
+        };
+        let (Some(bound), Some(file)) = (table.contract.clone(), table.contract_file.clone())
+        else {
             continue;
         };
         for (column, promised) in &contract.columns {
@@ -330,21 +480,20 @@ fn check_entity(
         }
         for (column, extra) in &bound.columns {
             if !contract.columns.contains_key(column) {
-                let message = format!("the entity `{name}` has no column `{column}`: it is left out");
+                let message =
+                    format!("the entity `{name}` has no column `{column}`: it is left out");
                 let help = did_you_mean(column, contract.columns.keys().map(String::as_str));
                 let code = "cvm::plan::entity_contract";
-                compiling.warnings.push(Problem::new(code, &file, extra.at, message, help));
+                compiling
+                    .warnings
+                    .push(Problem::new(code, &file, extra.at, message, help));
             }
         }
     }
     Some((schema_of(&contract), contract))
 }
 
-async fn check_score(
-    compiling: &mut Compiling<'_>,
-    name: &str,
-    score: &CheckedScore,
-) -> SchemaRef {
+async fn check_score(compiling: &mut Compiling<'_>, name: &str, score: &CheckedScore) -> SchemaRef {
     let query = format!("select * from {}", score.input);
     // An input that could not be planned has been told of already.
     if let Ok(plan) = compiling.session.plan_text(&query).await {
@@ -411,20 +560,21 @@ async fn check_sql(
         Ok(plan) => plan,
         Err(error) => {
             // Tables that could not be planned have been told of where they are made.
-            if node.inputs.iter().all(|input| compiling.session.knows(&table_reference(input))) {
-                compiling.problems.push(super::rules::sql_problem(&table.sql, &error));
+            if node
+                .inputs
+                .iter()
+                .all(|input| compiling.session.knows(&table_reference(input)))
+            {
+                compiling
+                    .problems
+                    .push(super::rules::sql_problem(&table.sql, &error));
             }
             declare(compiling, name, promised);
             return None;
         }
     };
     let before = compiling.problems.len();
-    super::rules::compare_with_contract(
-        compiling,
-        name,
-        plan.schema().as_arrow(),
-        &contract,
-    );
+    super::rules::compare_with_contract(compiling, name, plan.schema().as_arrow(), &contract);
     if compiling.problems.len() > before {
         declare(compiling, name, promised);
         return None;

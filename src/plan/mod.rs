@@ -96,8 +96,8 @@ pub struct PlannedSource {
     pub table: RawTable,
     /// The share of rows that may be set aside.
     pub max_bad_share: f64,
-    /// How many stages read it.
-    pub readers: usize,
+    /// How often it is read.
+    pub uses: usize,
 }
 
 /// The layer of a table, which says what it may read.
@@ -144,19 +144,20 @@ pub struct PlannedStage {
     pub schema: SchemaRef,
     /// What it promises.
     pub contract: Option<Arc<TableFile>>,
-    /// How many stages and outputs read it.
-    pub readers: usize,
+    /// How often it is worked out where it is a view: by outputs and by tables written down.
+    pub uses: usize,
     /// How it is made.
     pub work: Work,
 }
 
 impl PlannedStage {
-    /// Whether the table is written down between stages: it is read more than once, or scored.
+    /// Whether the table may be written down between stages: it is used more than once, or scored. A run still
+    /// leaves it a view where reading it again costs no more than reading it back.
     ///
     /// An entity is a view over staging tables, which are written down themselves where it matters.
     pub fn is_materialised(&self, scored: bool) -> bool {
         match self.work {
-            Work::Sql(_) => self.readers > 1 || scored,
+            Work::Sql(_) => self.uses > 1 || scored,
             Work::Score { .. } => true,
             Work::Union(_) => false,
         }
@@ -196,7 +197,8 @@ impl Plan {
     /// Whether a scorer reads `name`.
     pub fn is_scored(&self, name: &str) -> bool {
         self.stages.iter().any(|stage| {
-            matches!(stage.work, Work::Score { .. }) && stage.inputs.iter().any(|input| input == name)
+            matches!(stage.work, Work::Score { .. })
+                && stage.inputs.iter().any(|input| input == name)
         })
     }
 
@@ -221,5 +223,8 @@ pub(crate) fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a str>) -> Strin
         hash.update(part.len().to_le_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

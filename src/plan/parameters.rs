@@ -39,9 +39,9 @@ impl ParameterValue {
             (SqlType::Double, Scalar::Number(value)) => Some(Self::Double(*value)),
             (SqlType::Boolean, Scalar::Boolean(value)) => Some(Self::Boolean(*value)),
             (SqlType::Varchar, Scalar::Text(value)) => Some(Self::Varchar(value.clone())),
-            (SqlType::Date, Scalar::Text(value)) => {
-                NaiveDate::parse_from_str(value, "%Y-%m-%d").ok().map(Self::Date)
-            }
+            (SqlType::Date, Scalar::Text(value)) => NaiveDate::parse_from_str(value, "%Y-%m-%d")
+                .ok()
+                .map(Self::Date),
             (SqlType::Decimal { precision, scale }, Scalar::Integer(_) | Scalar::Number(_)) => {
                 Some(Self::Decimal(scalar.to_string(), precision, scale))
             }
@@ -50,7 +50,12 @@ impl ParameterValue {
     }
 
     fn expression(&self) -> Expr {
-        let literal = |value| Expr::Value(ValueWithSpan { value, span: Span::empty() });
+        let literal = |value| {
+            Expr::Value(ValueWithSpan {
+                value,
+                span: Span::empty(),
+            })
+        };
         let number = |text: String| literal(Value::Number(text, false));
         let cast = |text: String, data_type| Expr::Cast {
             kind: ast::CastKind::Cast,
@@ -62,7 +67,10 @@ impl ParameterValue {
         match self {
             Self::Bigint(value) if *value >= 0 => number(value.to_string()),
             Self::Bigint(value) => cast(value.to_string(), DataType::BigInt(None)),
-            Self::Double(value) => cast(value.to_string(), DataType::Double(ast::ExactNumberInfo::None)),
+            Self::Double(value) => cast(
+                value.to_string(),
+                DataType::Double(ast::ExactNumberInfo::None),
+            ),
             Self::Boolean(value) => literal(Value::Boolean(*value)),
             Self::Varchar(value) => literal(Value::SingleQuotedString(value.clone())),
             Self::Date(value) => Expr::TypedString(TypedString {
@@ -98,14 +106,17 @@ impl std::fmt::Display for ParameterValue {
 }
 
 /// Replaces every `$name` by its value; returns the names that have none.
-pub fn bind(
-    statement: &mut Statement,
-    values: &BTreeMap<String, ParameterValue>,
-) -> Vec<String> {
+pub fn bind(statement: &mut Statement, values: &BTreeMap<String, ParameterValue>) -> Vec<String> {
     let mut unknown = Vec::new();
-    let Statement::Statement(inner) = statement else { return unknown };
+    let Statement::Statement(inner) = statement else {
+        return unknown;
+    };
     let _: ControlFlow<()> = visit_expressions_mut(inner.as_mut(), |expression| {
-        let Expr::Value(ValueWithSpan { value: Value::Placeholder(name), .. }) = expression else {
+        let Expr::Value(ValueWithSpan {
+            value: Value::Placeholder(name),
+            ..
+        }) = expression
+        else {
             return ControlFlow::Continue(());
         };
         let bare = name.trim_start_matches('$');

@@ -56,7 +56,14 @@ fn branch(
     shown.push(name.to_owned());
     let below = format!("{indent}{}", if last { "   " } else { "│  " });
     for (index, input) in stage.inputs.iter().enumerate() {
-        branch(plan, input, &below, index + 1 == stage.inputs.len(), shown, text);
+        branch(
+            plan,
+            input,
+            &below,
+            index + 1 == stage.inputs.len(),
+            shown,
+            text,
+        );
     }
 }
 
@@ -66,7 +73,11 @@ fn describe(plan: &Plan, stage: &PlannedStage) -> String {
         _ => stage.layer.name().to_owned(),
     };
     let written = stage.is_materialised(plan.is_scored(&stage.name));
-    format!("{kind}, {} columns{}", stage.schema.fields().len(), if written { ", written down" } else { "" })
+    format!(
+        "{kind}, {} columns{}",
+        stage.schema.fields().len(),
+        if written { ", written down" } else { "" }
+    )
 }
 
 /// The plan as JSON, for tools.

@@ -18,13 +18,17 @@ use super::{Layer, sql};
 pub(super) fn check(compiling: &mut Compiling<'_>, graph: &Graph) {
     let mut problems = Vec::new();
     for (name, node) in &graph.nodes {
-        let Some(table) = compiling.catalogue.tables.get(name) else { continue };
+        let Some(table) = compiling.catalogue.tables.get(name) else {
+            continue;
+        };
         let file = &table.sql;
         let mut fault = |at, message: String, help: &str| {
             problems.push(Problem::new("cvm::plan::layer", file, at, message, help));
         };
         for input in &node.inputs {
-            let Some(read) = graph.nodes.get(input).map(|node| node.layer) else { continue };
+            let Some(read) = graph.nodes.get(input).map(|node| node.layer) else {
+                continue;
+            };
             if !may_read(node.layer, read) {
                 fault(
                     sql::find_word(file, input),
@@ -43,8 +47,13 @@ pub(super) fn check(compiling: &mut Compiling<'_>, graph: &Graph) {
             let system = table.system.as_deref().unwrap_or_default();
             let prefix = format!("stg_{system}__");
             if !name.starts_with(&prefix) {
-                let message = format!("the staging table `{name}` of the system `{system}` is misnamed");
-                fault(At::default(), message, "name it stg_<system>__<entity>s.sql");
+                let message =
+                    format!("the staging table `{name}` of the system `{system}` is misnamed");
+                fault(
+                    At::default(),
+                    message,
+                    "name it stg_<system>__<entity>s.sql",
+                );
             }
         }
     }
@@ -60,15 +69,27 @@ fn staging_rules(
     let raw = parsed.reads.len();
     if raw != 1 {
         let message = format!("the staging table `{name}` reads {raw} tables, not one");
-        fault(At { line: 1, column: 1 }, message, "make a staging file a raw table; join later");
+        fault(
+            At { line: 1, column: 1 },
+            message,
+            "make a staging file a raw table; join later",
+        );
     }
     if parsed.joins {
         let message = format!("the staging table `{name}` joins");
-        fault(sql::find_word(file, "join"), message, "join in an intermediate file");
+        fault(
+            sql::find_word(file, "join"),
+            message,
+            "join in an intermediate file",
+        );
     }
     if parsed.limits {
         let message = format!("the staging table `{name}` cuts rows off");
-        fault(sql::find_word(file, "limit"), message, "keep all rows, or filter them by what they hold");
+        fault(
+            sql::find_word(file, "limit"),
+            message,
+            "keep all rows, or filter them by what they hold",
+        );
     }
 }
 
@@ -88,7 +109,9 @@ fn help_for(reader: Layer) -> &'static str {
         Layer::Intermediate => {
             "an intermediate file reads entities, staging and intermediate tables and scores"
         }
-        _ => "a mart reads entities, intermediate tables, scores and marts; bind staging tables to entities",
+        _ => {
+            "a mart reads entities, intermediate tables, scores and marts; bind staging tables to entities"
+        }
     }
 }
 
@@ -100,9 +123,15 @@ pub(super) fn sql_problem(file: &Arc<SourceText>, error: &DataFusionError) -> Pr
         column: usize::try_from(span.start.column).unwrap_or(1),
     });
     if let DataFusionError::SchemaError(inner, _) = error.find_root()
-        && let SchemaError::FieldNotFound { field, valid_fields } = inner.as_ref()
+        && let SchemaError::FieldNotFound {
+            field,
+            valid_fields,
+        } = inner.as_ref()
     {
-        let names: Vec<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
+        let names: Vec<&str> = valid_fields
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect();
         return Problem::new(
             "cvm::plan::unknown_column",
             file,
@@ -129,18 +158,35 @@ pub(super) fn compare_with_contract(
     made: &Schema,
     contract: &TableFile,
 ) {
-    let Some(table) = compiling.catalogue.tables.get(name) else { return };
-    let Some(file) = table.contract_file.clone() else { return };
+    let Some(table) = compiling.catalogue.tables.get(name) else {
+        return;
+    };
+    let Some(file) = table.contract_file.clone() else {
+        return;
+    };
     let sql_path = table.sql.path.clone();
     let mut problems = Vec::new();
     let mut fault = |at, message: String, help: String| {
-        problems.push(Problem::new("cvm::plan::contract", &file, at, message, help));
+        problems.push(Problem::new(
+            "cvm::plan::contract",
+            &file,
+            at,
+            message,
+            help,
+        ));
     };
     for (column, promised) in &contract.columns {
         let wanted = promised.value.sql_type;
         let Ok(field) = made.field_with_name(column) else {
-            let help = did_you_mean(column, made.fields().iter().map(|field| field.name().as_str()));
-            fault(promised.at, format!("{sql_path} makes no column `{column}`"), help);
+            let help = did_you_mean(
+                column,
+                made.fields().iter().map(|field| field.name().as_str()),
+            );
+            fault(
+                promised.at,
+                format!("{sql_path} makes no column `{column}`"),
+                help,
+            );
             continue;
         };
         match sql_type(field.data_type()) {
@@ -163,11 +209,18 @@ pub(super) fn compare_with_contract(
     for field in made.fields() {
         if !contract.columns.contains_key(field.name()) {
             let help = "describe it under `columns`, or leave it out of the SQL".to_owned();
-            let message = format!("{sql_path} makes a column `{}` that has no contract", field.name());
+            let message = format!(
+                "{sql_path} makes a column `{}` that has no contract",
+                field.name()
+            );
             fault(contract.table.at, message, help);
         }
     }
-    let in_order = made.fields().iter().map(|field| field.name()).eq(contract.columns.keys());
+    let in_order = made
+        .fields()
+        .iter()
+        .map(|field| field.name())
+        .eq(contract.columns.keys());
     if problems.is_empty() && !in_order {
         problems.push(Problem::new(
             "cvm::plan::contract",

@@ -22,20 +22,39 @@ pub(super) fn check(
     compiling: &mut Compiling<'_>,
     settings: Option<&Settings>,
 ) -> BTreeMap<String, CheckedScore> {
-    let value = settings
-        .map_or(ValueSettings { horizon_days: 365, annual_discount_rate: 0.1 }, |known| known.value);
+    let value = settings.map_or(
+        ValueSettings {
+            horizon_days: 365,
+            annual_discount_rate: 0.1,
+        },
+        |known| known.value,
+    );
     let mut scores = BTreeMap::new();
     for (name, entry) in compiling.pipeline.scores.clone() {
         if !is_name(&name) || [ROWS_SET_ASIDE, MODEL_FITS].contains(&name.as_str()) {
             let help = "start with a lower-case letter; rows_set_aside and model_fits are taken";
-            compiling.fault("cvm::plan::score", entry.at, format!("a score cannot be named `{name}`"), help);
+            compiling.fault(
+                "cvm::plan::score",
+                entry.at,
+                format!("a score cannot be named `{name}`"),
+                help,
+            );
         } else if let Some(table) = compiling.catalogue.tables.get(&name) {
             let message = format!("the score `{name}` has the name of {}", table.sql.path);
-            compiling.fault("cvm::plan::score", entry.at, message, "rename the score or the file");
+            compiling.fault(
+                "cvm::plan::score",
+                entry.at,
+                message,
+                "rename the score or the file",
+            );
         }
         let scorer_name = &entry.value.scorer;
         let Some(scorer) = compiling.registry.scorer(&scorer_name.value) else {
-            let names: Vec<_> = compiling.registry.scorers().map(|scorer| scorer.name()).collect();
+            let names: Vec<_> = compiling
+                .registry
+                .scorers()
+                .map(|scorer| scorer.name())
+                .collect();
             let help = did_you_mean(&scorer_name.value, names);
             let message = format!("there is no scorer `{}`", scorer_name.value);
             compiling.fault("cvm::plan::scorer", scorer_name.at, message, help);

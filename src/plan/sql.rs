@@ -28,17 +28,26 @@ pub(super) fn parse(file: &Arc<SourceText>) -> Result<ParsedSql, Problem> {
     };
     let mut statements = DFParser::parse_sql(&file.text).map_err(|error| {
         let text = root_message(&error);
-        syntax(place_in(&text), format!("the SQL does not parse: {}", without_place(&text)))
+        syntax(
+            place_in(&text),
+            format!("the SQL does not parse: {}", without_place(&text)),
+        )
     })?;
     let first = At { line: 1, column: 1 };
     let (Some(statement), true) = (statements.pop_front(), statements.is_empty()) else {
-        return Err(syntax(first, "the file does not hold exactly one query".to_owned()));
+        return Err(syntax(
+            first,
+            "the file does not hold exactly one query".to_owned(),
+        ));
     };
     let Statement::Statement(inner) = &statement else {
         return Err(syntax(first, "the statement is no query".to_owned()));
     };
     let ast::Statement::Query(_) = inner.as_ref() else {
-        return Err(syntax(first, "the statement is no query: only `select` reads tables".to_owned()));
+        return Err(syntax(
+            first,
+            "the statement is no query: only `select` reads tables".to_owned(),
+        ));
     };
     let (tables, _) = resolve_table_references(&statement, true)
         .map_err(|error| syntax(first, root_message(&error)))?;
@@ -46,7 +55,12 @@ pub(super) fn parse(file: &Arc<SourceText>) -> Result<ParsedSql, Problem> {
     let mut shape = Shape::default();
     let _: ControlFlow<()> = inner.visit(&mut shape);
     let Shape { joins, limits } = shape;
-    Ok(ParsedSql { reads: reads.into_iter().collect(), statement, joins, limits })
+    Ok(ParsedSql {
+        reads: reads.into_iter().collect(),
+        statement,
+        joins,
+        limits,
+    })
 }
 
 #[derive(Default)]
@@ -61,7 +75,8 @@ impl Visitor for Shape {
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         self.limits |= query.limit_clause.is_some() || query.fetch.is_some();
         if let SetExpr::Select(select) = query.body.as_ref() {
-            self.joins |= select.from.len() > 1 || select.from.iter().any(|from| !from.joins.is_empty());
+            self.joins |=
+                select.from.len() > 1 || select.from.iter().any(|from| !from.joins.is_empty());
         }
         ControlFlow::Continue(())
     }
@@ -81,7 +96,10 @@ pub(super) fn root_message(error: &datafusion::error::DataFusionError) -> String
     ] {
         text = text.strip_prefix(prefix).unwrap_or(text);
     }
-    let text = text.strip_prefix("ParserError(\"").and_then(|t| t.strip_suffix("\")")).unwrap_or(text);
+    let text = text
+        .strip_prefix("ParserError(\"")
+        .and_then(|t| t.strip_suffix("\")"))
+        .unwrap_or(text);
     text.trim_end_matches('.').to_owned()
 }
 
@@ -104,7 +122,9 @@ fn place_in(message: &str) -> At {
 }
 
 fn without_place(message: &str) -> &str {
-    message.split_once(" at Line:").map_or(message, |(before, _)| before)
+    message
+        .split_once(" at Line:")
+        .map_or(message, |(before, _)| before)
 }
 
 /// Where `word` first stands in the file as a whole word; the first line where it does not.
@@ -114,11 +134,20 @@ pub(super) fn find_word(file: &SourceText, word: &str) -> At {
         let code = line.split_once("--").map_or(line, |(code, _)| code);
         let lower = code.to_lowercase();
         for (offset, _) in lower.match_indices(&word.to_lowercase()) {
-            let before = lower.get(..offset).and_then(|text| text.chars().next_back());
-            let after = lower.get(offset + word.len()..).and_then(|text| text.chars().next());
+            let before = lower
+                .get(..offset)
+                .and_then(|text| text.chars().next_back());
+            let after = lower
+                .get(offset + word.len()..)
+                .and_then(|text| text.chars().next());
             if !is_part(before) && !is_part(after) {
-                let column = lower.get(..offset).map_or(1, |text| text.chars().count() + 1);
-                return At { line: index + 1, column };
+                let column = lower
+                    .get(..offset)
+                    .map_or(1, |text| text.chars().count() + 1);
+                return At {
+                    line: index + 1,
+                    column,
+                };
             }
         }
     }

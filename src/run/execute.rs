@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
+use datafusion::catalog::TableProvider;
 use futures::{StreamExt, TryStreamExt, stream};
 use tempfile::TempDir;
 
@@ -26,7 +27,8 @@ use crate::publish::{
 };
 use crate::score::{FitRow, Pool, fits_to_batch};
 use crate::source::{RawTableProvider, SetAside, set_aside_schema};
-use crate::stage::{ScoreStage, SqlStage, Stage, StageContext, Spool, UnionStage};
+use crate::spec::source::Format;
+use crate::stage::{Keep, RawStage, ScoreStage, Spool, SqlStage, Stage, StageContext, UnionStage};
 use crate::store;
 
 /// How often watchers are told how far a stage is.
@@ -92,7 +94,11 @@ pub fn open_target(plan: &Plan, root: &Path) -> Result<Target, RunError> {
         what: "the output's URL",
         source: std::io::Error::other(source),
     })?;
-    Ok(Target { prefix: opened.join(&plan.output_path), store: opened.store, url })
+    Ok(Target {
+        prefix: opened.join(&plan.output_path),
+        store: opened.store,
+        url,
+    })
 }
 
 fn open_store(plan: &Plan, name: &str, root: &Path) -> Result<store::Store, RunError> {
@@ -102,8 +108,10 @@ fn open_store(plan: &Plan, name: &str, root: &Path) -> Result<store::Store, RunE
             source: std::io::Error::other(name.to_owned()),
         });
     };
-    store::open(&declared.url, &declared.options, root)
-        .map_err(|source| RunError::Store { name: name.to_owned(), source })
+    store::open(&declared.url, &declared.options, root).map_err(|source| RunError::Store {
+        name: name.to_owned(),
+        source,
+    })
 }
 
 async fn publish(
@@ -136,8 +144,11 @@ async fn publish(
         drop(publication.abandon().await);
         return Err(error);
     }
-    let mut parameters: BTreeMap<String, serde_json::Value> =
-        plan.parameters.iter().map(|(name, value)| (name.clone(), value.to_string().into())).collect();
+    let mut parameters: BTreeMap<String, serde_json::Value> = plan
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.clone(), value.to_string().into()))
+        .collect();
     parameters.insert("as_of".to_owned(), options.as_of.to_string().into());
     let facts = RunFacts {
         as_of: options.as_of.to_string(),
@@ -192,7 +203,11 @@ async fn prepare(
     }
     for table in publication.verify().await? {
         let bytes = table.files.iter().map(|file| file.bytes).sum();
-        events.tell(&Event::TableWritten { table: table.name, rows: table.rows, bytes });
+        events.tell(&Event::TableWritten {
+            table: table.name,
+            rows: table.rows,
+            bytes,
+        });
     }
     Ok(())
 }
@@ -209,17 +224,32 @@ impl<'a> RunAtWork<'a> {
             Some(folder) => TempDir::with_prefix_in("cvm-", folder),
             None => TempDir::with_prefix("cvm-"),
         };
-        let folder = folder.map_err(|source| RunError::Machine { what: "a work folder", source })?;
+        let folder = folder.map_err(|source| RunError::Machine {
+            what: "a work folder",
+            source,
+        })?;
         let session = Session::for_run(&SessionOptions {
             threads: options.threads,
             memory_limit: options.memory_limit,
             spill_directory: folder.path().to_owned(),
         })
-        .map_err(|source| RunError::Engine { table: "the session".to_owned(), source })?;
+        .map_err(|source| RunError::Engine {
+            table: "the session".to_owned(),
+            source,
+        })?;
+        let is_text = |format: &Format| !matches!(format, Format::Parquet);
+        let texts = plan
+            .sources
+            .iter()
+            .filter(|source| is_text(&source.table.format));
+        let costly = texts
+            .filter(|source| source.uses == 1)
+            .map(|source| source.name.clone());
         let context = StageContext {
             session,
             pool,
             spool: Spool::new(folder.path()),
+            costly: Arc::new(costly.collect()),
             rows: Arc::new(AtomicU64::new(0)),
         };
         let mut work = Self {
@@ -240,9 +270,14 @@ impl<'a> RunAtWork<'a> {
         let mut opened = BTreeMap::new();
         for source in &self.plan.sources {
             if !opened.contains_key(&source.store) {
-                opened.insert(source.store.clone(), open_store(self.plan, &source.store, root)?);
+                opened.insert(
+                    source.store.clone(),
+                    open_store(self.plan, &source.store, root)?,
+                );
             }
-            let Some(store) = opened.get(&source.store) else { continue };
+            let Some(store) = opened.get(&source.store) else {
+                continue;
+            };
             let (system, table) = source.name.split_once('.').unwrap_or_default();
             let provider = RawTableProvider::open(
                 system,
@@ -258,11 +293,26 @@ impl<'a> RunAtWork<'a> {
                 objects: provider.tally().objects().len(),
                 bytes: provider.tally().bytes_in_all(),
             });
-            let registered =
-                self.context.session.register(&table_reference(&source.name), Arc::clone(&provider) as _);
-            registered
-                .map_err(|error| RunError::Engine { table: source.name.clone(), source: error })?;
-            self.sources.push(provider);
+            let registered = self
+                .context
+                .session
+                .register(&table_reference(&source.name), Arc::clone(&provider) as _);
+            let failed = |error| RunError::Engine {
+                table: source.name.clone(),
+                source: error,
+            };
+            registered.map_err(failed)?;
+            self.sources.push(Arc::clone(&provider));
+            if source.uses > 1 && !matches!(source.table.format, Format::Parquet) {
+                let stage = RawStage::new(source.name.clone(), provider.schema());
+                let made = self
+                    .watched(stage.name(), "read", true, stage.run(&self.context))
+                    .await?;
+                self.context
+                    .session
+                    .register(&table_reference(&source.name), made.table)
+                    .map_err(failed)?;
+            }
         }
         Ok(())
     }
@@ -274,15 +324,30 @@ impl<'a> RunAtWork<'a> {
         values: &BTreeMap<String, ParameterValue>,
         fits: &mut Vec<(String, FitRow)>,
     ) -> Result<(), RunError> {
-        let written = planned.is_materialised(self.plan.is_scored(&planned.name));
-        let stage = stage_of(planned, values, written);
-        let kind = if matches!(planned.work, Work::Score { .. }) { "score" } else { "sql" };
-        let made = self.watched(stage.name(), kind, written, stage.run(&self.context)).await?;
+        let scored = self.plan.is_scored(&planned.name);
+        let written = planned.is_materialised(scored);
+        let keep = match (written, scored) {
+            (false, _) => Keep::View,
+            (true, false) => Keep::IfCostly,
+            (true, true) => Keep::Always,
+        };
+        let stage = stage_of(planned, values, keep);
+        let kind = if matches!(planned.work, Work::Score { .. }) {
+            "score"
+        } else {
+            "sql"
+        };
+        let made = self
+            .watched(stage.name(), kind, written, stage.run(&self.context))
+            .await?;
         fits.extend(made.fits.into_iter().map(|row| (planned.name.clone(), row)));
         self.context
             .session
             .register(&table_reference(&planned.name), made.table)
-            .map_err(|source| RunError::Engine { table: planned.name.clone(), source })
+            .map_err(|source| RunError::Engine {
+                table: planned.name.clone(),
+                source,
+            })
     }
 
     /// Tells watchers of `work` from its beginning to its end. What takes no time of its own is not told of.
@@ -299,7 +364,10 @@ impl<'a> RunAtWork<'a> {
         let stage = stage.to_owned();
         let started = Instant::now();
         self.context.rows.store(0, Ordering::Relaxed);
-        self.events.tell(&Event::StageStarted { stage: stage.clone(), kind });
+        self.events.tell(&Event::StageStarted {
+            stage: stage.clone(),
+            kind,
+        });
         let mut ticks = tokio::time::interval(TICK);
         tokio::pin!(work);
         let result = loop {
@@ -309,10 +377,11 @@ impl<'a> RunAtWork<'a> {
             }
         };
         let made = result.map_err(Into::into)?;
+        let rows = self.context.rows.load(Ordering::Relaxed);
         self.events.tell(&Event::StageFinished {
             stage,
             kind,
-            rows: Some(self.context.rows.load(Ordering::Relaxed)),
+            rows: (rows > 0).then_some(rows),
             seconds: started.elapsed().as_secs_f64(),
         });
         Ok(made)
@@ -326,12 +395,22 @@ impl<'a> RunAtWork<'a> {
             bytes_total += tally.bytes_in_all();
         }
         let rows = self.context.rows.load(Ordering::Relaxed);
-        self.events.tell(&Event::Progress { stage: stage.to_owned(), rows, bytes, bytes_total });
+        self.events.tell(&Event::Progress {
+            stage: stage.to_owned(),
+            rows,
+            bytes,
+            bytes_total,
+        });
     }
 
     /// Writes a table aside, sorted by its key.
     async fn write_output(&self, output: &PlannedOutput) -> Result<(), RunError> {
-        let key: Vec<&str> = output.contract.key.iter().map(|key| key.value.as_str()).collect();
+        let key: Vec<&str> = output
+            .contract
+            .key
+            .iter()
+            .map(|key| key.value.as_str())
+            .collect();
         let columns: Vec<&str> = output.contract.columns.keys().map(String::as_str).collect();
         let sql = format!(
             "select {} from {} order by {}",
@@ -357,9 +436,18 @@ impl<'a> RunAtWork<'a> {
                 .collect(),
         };
         let write = async {
-            let failed = |source| RunError::Engine { table: output.table.clone(), source };
+            let failed = |source| RunError::Engine {
+                table: output.table.clone(),
+                source,
+            };
             let plan = self.context.session.plan_text(&sql).await.map_err(failed)?;
-            let rows = self.context.session.frame(plan).execute_stream().await.map_err(failed)?;
+            let rows = self
+                .context
+                .session
+                .frame(plan)
+                .execute_stream()
+                .await
+                .map_err(failed)?;
             let counter = Arc::clone(&self.context.rows);
             let rows = rows
                 .inspect_ok(move |batch| {
@@ -377,7 +465,8 @@ impl<'a> RunAtWork<'a> {
         for source in &self.sources {
             if !source.tally().is_complete() {
                 let drain = source.drain_unread(self.threads);
-                self.watched(source.tally().source(), "read", true, drain).await?;
+                self.watched(source.tally().source(), "read", true, drain)
+                    .await?;
             }
             let tally = source.tally();
             let counts = tally.counts();
@@ -416,8 +505,13 @@ impl<'a> RunAtWork<'a> {
             key: ["source", "file", "line"].map(str::to_owned).to_vec(),
             columns: columns_of(&schema, &descriptions),
         };
-        let batches = self.set_aside.batches().map(|batch| batch.map_err(|error| Box::new(error) as BoxError));
-        self.publication.prepare(&table, stream::iter(batches).boxed()).await?;
+        let batches = self
+            .set_aside
+            .batches()
+            .map(|batch| batch.map_err(|error| Box::new(error) as BoxError));
+        self.publication
+            .prepare(&table, stream::iter(batches).boxed())
+            .await?;
         Ok(())
     }
 
@@ -447,7 +541,9 @@ impl<'a> RunAtWork<'a> {
             key: ["score", "model", "parameter"].map(str::to_owned).to_vec(),
             columns: columns_of(&batch.schema(), &descriptions),
         };
-        self.publication.prepare(&table, stream::iter([Ok(batch)]).boxed()).await?;
+        self.publication
+            .prepare(&table, stream::iter([Ok(batch)]).boxed())
+            .await?;
         Ok(())
     }
 }
@@ -471,7 +567,7 @@ fn columns_of(schema: &arrow::datatypes::Schema, descriptions: &[&str]) -> Vec<C
 fn stage_of(
     planned: &PlannedStage,
     values: &BTreeMap<String, ParameterValue>,
-    written_down: bool,
+    keep: Keep,
 ) -> Box<dyn Stage> {
     let (name, inputs) = (planned.name.clone(), planned.inputs.clone());
     let schema = Arc::clone(&planned.schema);
@@ -480,7 +576,7 @@ fn stage_of(
             let mut statement = statement.as_ref().clone();
             // Planning proved that every parameter has a value.
             parameters::bind(&mut statement, values);
-            Box::new(SqlStage::new(name, inputs, schema, statement, written_down))
+            Box::new(SqlStage::new(name, inputs, schema, statement, keep))
         }
         Work::Union(_) => Box::new(UnionStage::new(name, inputs, schema)),
         Work::Score { checked, .. } => {

@@ -12,10 +12,13 @@ pub fn cores() -> usize {
 
 /// The memory that operators may hold by default: 70 % of the cgroup's limit, or of the machine's memory.
 pub fn default_memory_limit() -> usize {
-    let cgroup = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        .into_iter()
-        .filter_map(|path| std::fs::read_to_string(path).ok())
-        .find_map(|text| text.trim().parse::<u64>().ok());
+    let cgroup = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ]
+    .into_iter()
+    .filter_map(|path| std::fs::read_to_string(path).ok())
+    .find_map(|text| text.trim().parse::<u64>().ok());
     let machine = kibibytes("/proc/meminfo", "MemTotal:");
     let memory = match (cgroup, machine) {
         (Some(cgroup), Some(machine)) => cgroup.min(machine),
@@ -32,5 +35,10 @@ pub fn peak_memory() -> Option<u64> {
 fn kibibytes(path: &str, key: &str) -> Option<u64> {
     let text = std::fs::read_to_string(path).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
+    line.trim()
+        .strip_suffix("kB")?
+        .trim()
+        .parse::<u64>()
+        .ok()
+        .map(|kibibytes| kibibytes * 1024)
 }

@@ -39,7 +39,10 @@ impl PublishedTables {
         let session = Session::for_planning();
         session.register_store(&parse(STORE)?, Arc::clone(&target.store));
         for (name, table) in &published.tables {
-            let files = table.files.iter().map(|file| parse(&format!("{STORE}/{file}")));
+            let files = table
+                .files
+                .iter()
+                .map(|file| parse(&format!("{STORE}/{file}")));
             let files = files.collect::<Result<Vec<_>, _>>()?;
             let provider = session.parquet_objects(&files, Arc::clone(&table.schema))?;
             session.register(&table_reference(name), provider)?;

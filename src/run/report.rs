@@ -93,7 +93,10 @@ pub struct Reporter {
 impl Reporter {
     /// The report so far.
     pub fn report(&self) -> RunReport {
-        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.report
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -101,7 +104,14 @@ impl Observer for Reporter {
     fn observe(&self, event: &Event) {
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         match event.clone() {
-            Event::RunStarted { run_id, pipeline, as_of, fingerprint, threads, .. } => {
+            Event::RunStarted {
+                run_id,
+                pipeline,
+                as_of,
+                fingerprint,
+                threads,
+                ..
+            } => {
                 *report = RunReport {
                     version: REPORT_VERSION,
                     run_id,
@@ -112,10 +122,27 @@ impl Observer for Reporter {
                     ..RunReport::default()
                 };
             }
-            Event::StageFinished { stage, kind, rows, seconds } => {
-                report.stages.push(StageReport { stage, kind, rows, seconds });
+            Event::StageFinished {
+                stage,
+                kind,
+                rows,
+                seconds,
+            } => {
+                report.stages.push(StageReport {
+                    stage,
+                    kind,
+                    rows,
+                    seconds,
+                });
             }
-            Event::SourceRead { source, objects, bytes, rows_read, rows_kept, rows_set_aside } => {
+            Event::SourceRead {
+                source,
+                objects,
+                bytes,
+                rows_read,
+                rows_kept,
+                rows_set_aside,
+            } => {
                 report.sources.push(SourceReport {
                     source,
                     objects,
@@ -133,7 +160,10 @@ impl Observer for Reporter {
                 report.commit = Some(commit);
                 report.url = Some(url);
             }
-            Event::RunFinished { seconds, peak_memory_bytes } => {
+            Event::RunFinished {
+                seconds,
+                peak_memory_bytes,
+            } => {
                 report.seconds = Some(seconds);
                 report.peak_memory_bytes = peak_memory_bytes;
             }

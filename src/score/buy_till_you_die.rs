@@ -7,9 +7,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, Float64Array, Float64Builder, Int64Array, RecordBatch, StringBuilder,
-};
+use arrow::array::{Array, ArrayRef, Float64Builder, Int64Array, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema};
 use cvm_models::btyd::bg_nbd::{BgNbd, BgNbdParams};
 use cvm_models::btyd::{Horizon, Prediction, PurchaseModel, Summaries, Summary};
@@ -29,27 +27,78 @@ use crate::spec::SqlType;
 const DAYS_PER_YEAR: f64 = 365.25;
 
 const INPUT: &[InputColumn] = &[
-    InputColumn { name: "customer_id", sql_type: SqlType::Varchar },
-    InputColumn { name: "frequency", sql_type: SqlType::Bigint },
-    InputColumn { name: "recency_age", sql_type: SqlType::Bigint },
-    InputColumn { name: "customer_age", sql_type: SqlType::Bigint },
-    InputColumn { name: "monetary_value", sql_type: SqlType::Double },
+    InputColumn {
+        name: "customer_id",
+        sql_type: SqlType::Varchar,
+    },
+    InputColumn {
+        name: "frequency",
+        sql_type: SqlType::Bigint,
+    },
+    InputColumn {
+        name: "recency_age",
+        sql_type: SqlType::Bigint,
+    },
+    InputColumn {
+        name: "customer_age",
+        sql_type: SqlType::Bigint,
+    },
+    InputColumn {
+        name: "monetary_value",
+        sql_type: SqlType::Double,
+    },
 ];
 
 const fn output(name: &'static str, sql_type: SqlType, description: &'static str) -> OutputColumn {
-    OutputColumn { name, sql_type, description }
+    OutputColumn {
+        name,
+        sql_type,
+        description,
+    }
 }
 
 const OUTPUT: &[OutputColumn] = &[
     output("customer_id", SqlType::Varchar, "The customer."),
-    output("frequency", SqlType::Bigint, "Days with a purchase after the first."),
-    output("recency_age", SqlType::Bigint, "Days from the first to the last purchase."),
-    output("customer_age", SqlType::Bigint, "Days from the first purchase to the last observed day."),
-    output("probability_alive", SqlType::Double, "Probability that the customer is still one, 0 to 1."),
-    output("expected_purchases", SqlType::Double, "Expected purchase days within the horizon."),
-    output("expected_spend", SqlType::Double, "Expected value of a purchase day."),
-    output("customer_lifetime_value", SqlType::Double, "Expected value within the horizon, discounted."),
-    output("reason", SqlType::Varchar, "Why a figure is missing; null where none is."),
+    output(
+        "frequency",
+        SqlType::Bigint,
+        "Days with a purchase after the first.",
+    ),
+    output(
+        "recency_age",
+        SqlType::Bigint,
+        "Days from the first to the last purchase.",
+    ),
+    output(
+        "customer_age",
+        SqlType::Bigint,
+        "Days from the first purchase to the last observed day.",
+    ),
+    output(
+        "probability_alive",
+        SqlType::Double,
+        "Probability that the customer is still one, 0 to 1.",
+    ),
+    output(
+        "expected_purchases",
+        SqlType::Double,
+        "Expected purchase days within the horizon.",
+    ),
+    output(
+        "expected_spend",
+        SqlType::Double,
+        "Expected value of a purchase day.",
+    ),
+    output(
+        "customer_lifetime_value",
+        SqlType::Double,
+        "Expected value within the horizon, discounted.",
+    ),
+    output(
+        "reason",
+        SqlType::Varchar,
+        "Why a figure is missing; null where none is.",
+    ),
 ];
 
 /// The scorer.
@@ -87,9 +136,16 @@ impl Scorer for BuyTillYouDie {
         )
         .map_err(|error| {
             let help = "mend horizon_days or annual_discount_rate under `value`".to_owned();
-            vec![BuildError { parameter: None, message: error.to_string(), help }]
+            vec![BuildError {
+                parameter: None,
+                message: error.to_string(),
+                help,
+            }]
         })?;
-        Ok(Box::new(Checked { horizon, days_per_unit }))
+        Ok(Box::new(Checked {
+            horizon,
+            days_per_unit,
+        }))
     }
 }
 
@@ -152,15 +208,26 @@ impl Checked {
             let [x, recency, age, count] = columns.map(|name| integers(batch, name));
             let (x, recency, age, count) = (x?, recency?, age?, count?);
             rows.extend((0..batch.num_rows()).map(|row| {
-                [x.value(row), recency.value(row), age.value(row), count.value(row)]
+                [
+                    x.value(row),
+                    recency.value(row),
+                    age.value(row),
+                    count.value(row),
+                ]
             }));
         }
         // The rows come in no order; sums of floats need one.
         rows.par_sort_unstable();
         let count = |value: i64| u64::try_from(value).unwrap_or_default();
         let frequency: Vec<u64> = rows.iter().map(|row| count(row[0])).collect();
-        let recency: Vec<f64> = rows.iter().map(|row| row[1] as f64 / self.days_per_unit).collect();
-        let age: Vec<f64> = rows.iter().map(|row| row[2] as f64 / self.days_per_unit).collect();
+        let recency: Vec<f64> = rows
+            .iter()
+            .map(|row| row[1] as f64 / self.days_per_unit)
+            .collect();
+        let age: Vec<f64> = rows
+            .iter()
+            .map(|row| row[2] as f64 / self.days_per_unit)
+            .collect();
         let customers: Vec<u64> = rows.iter().map(|row| count(row[3])).collect();
         let distinct = rows.len();
         let summaries = Summaries::weighted(&frequency, &recency, &age, &customers)
@@ -183,7 +250,10 @@ fn fit_spend(
         let frequency = integers(batch, "frequency")?;
         let value = doubles(batch, "monetary_value")?;
         rows.extend((0..batch.num_rows()).map(|row| {
-            (u64::try_from(frequency.value(row)).unwrap_or_default(), value.value(row))
+            (
+                u64::try_from(frequency.value(row)).unwrap_or_default(),
+                value.value(row),
+            )
         }));
     }
     rows.par_sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
@@ -199,7 +269,10 @@ fn fit_spend(
 }
 
 fn impossible(input: &'static str, error: &dyn std::error::Error) -> ScoreError {
-    ScoreError::ImpossibleRow { input, message: error.to_string() }
+    ScoreError::ImpossibleRow {
+        input,
+        message: error.to_string(),
+    }
 }
 
 /// Notes a fit and hands its model on where it can be used.
@@ -225,7 +298,10 @@ fn accept<M>(
     let fit = match fit {
         Ok(fit) => fit,
         Err(reason) => {
-            fits.push(FitRow { reason: Some(reason), ..row });
+            fits.push(FitRow {
+                reason: Some(reason),
+                ..row
+            });
             return None;
         }
     };
@@ -237,7 +313,7 @@ fn accept<M>(
             standard_error: estimate.standard_error,
             log_likelihood: Some(fit.log_likelihood),
             converged,
-            iterations: i64::try_from(fit.convergence.iterations).unwrap_or(i64::MAX),
+            iterations: i64::from(fit.convergence.iterations),
             reason: (!converged).then(|| "the search did not converge".to_owned()),
             ..row.clone()
         });
@@ -264,7 +340,9 @@ impl FittedScorer for Fitted {
         let recency = integers(batch, "recency_age")?;
         let age = integers(batch, "customer_age")?;
         let value = doubles(batch, "monetary_value")?;
-        let id = batch.column_by_name("customer_id").ok_or(ScoreError::MissingColumn("customer_id"))?;
+        let id = batch
+            .column_by_name("customer_id")
+            .ok_or(ScoreError::MissingColumn("customer_id"))?;
         let mut scores = Columns::with_capacity(batch.num_rows());
         for row in 0..batch.num_rows() {
             let frequency = u64::try_from(frequency.value(row)).unwrap_or_default();
@@ -284,7 +362,9 @@ impl Fitted {
         recency: i64,
         age: i64,
     ) -> Result<Result<Prediction, &'static str>, ScoreError> {
-        let Some(model) = &self.purchases else { return Ok(Err("no_purchase_model")) };
+        let Some(model) = &self.purchases else {
+            return Ok(Err("no_purchase_model"));
+        };
         let unit = self.days_per_unit;
         let customer = Summary::new(frequency, recency as f64 / unit, age as f64 / unit)
             .map_err(|error| impossible("int_customers_summarised", &error))?;
@@ -328,8 +408,10 @@ impl Columns {
         purchases: Result<Prediction, &'static str>,
         spend: Result<f64, &'static str>,
     ) {
-        self.probability_alive.append_option(purchases.map(|known| known.probability_alive).ok());
-        self.expected_purchases.append_option(purchases.map(|known| known.expected_purchases).ok());
+        self.probability_alive
+            .append_option(purchases.map(|known| known.probability_alive).ok());
+        self.expected_purchases
+            .append_option(purchases.map(|known| known.expected_purchases).ok());
         self.expected_spend.append_option(spend.ok());
         let value = match (purchases, spend) {
             (Ok(purchases), Ok(spend)) => Some(purchases.discounted_expected_purchases * spend),
@@ -346,7 +428,7 @@ impl Columns {
         recency: &Int64Array,
         age: &Int64Array,
     ) -> Result<RecordBatch, ScoreError> {
-        let float = |mut builder: Float64Builder| -> ArrayRef { Arc::new(Float64Array::from(builder.finish())) };
+        let float = |mut builder: Float64Builder| -> ArrayRef { Arc::new(builder.finish()) };
         let field = |name: &str, data_type| Field::new(name, data_type, true);
         let schema = Schema::new(vec![
             field("customer_id", id.data_type().clone()),

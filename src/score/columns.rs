@@ -28,5 +28,8 @@ fn typed<'a, A: Array + 'static>(
         .ok_or(ScoreError::MissingColumn(name))?
         .as_any()
         .downcast_ref()
-        .ok_or(ScoreError::WrongType { column: name, expected })
+        .ok_or(ScoreError::WrongType {
+            column: name,
+            expected,
+        })
 }

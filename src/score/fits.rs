@@ -58,10 +58,16 @@ pub fn fits_to_batch(mut rows: Vec<(String, FitRow)>) -> Result<RecordBatch, Arr
         Arc::new(rows.iter().map(get).collect::<StringArray>())
     };
     let float = |get: fn(&FitRow) -> Option<f64>| -> ArrayRef {
-        Arc::new(rows.iter().map(|(_, row)| get(row)).collect::<Float64Array>())
+        Arc::new(
+            rows.iter()
+                .map(|(_, row)| get(row))
+                .collect::<Float64Array>(),
+        )
     };
     let integer = |get: fn(&FitRow) -> i64| -> ArrayRef {
-        Arc::new(Int64Array::from_iter_values(rows.iter().map(|(_, row)| get(row))))
+        Arc::new(Int64Array::from_iter_values(
+            rows.iter().map(|(_, row)| get(row)),
+        ))
     };
     let converged: BooleanArray = rows.iter().map(|(_, row)| Some(row.converged)).collect();
     RecordBatch::try_new(

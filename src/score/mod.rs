@@ -32,7 +32,9 @@ pub struct Registry {
 impl Registry {
     /// cvm's own scorers.
     pub fn standard() -> Self {
-        Self { scorers: SCORERS.to_vec() }
+        Self {
+            scorers: SCORERS.to_vec(),
+        }
     }
 
     /// Adds a scorer. One of the same name is replaced.
@@ -45,7 +47,10 @@ impl Registry {
 
     /// The scorer of that name.
     pub fn scorer(&self, name: &str) -> Option<&'static dyn Scorer> {
-        self.scorers.iter().copied().find(|scorer| scorer.name() == name)
+        self.scorers
+            .iter()
+            .copied()
+            .find(|scorer| scorer.name() == name)
     }
 
     /// All scorers, in the order of registration.

@@ -19,7 +19,11 @@ pub struct Parameters<'a> {
 impl<'a> Parameters<'a> {
     /// The parameters that stand in the pipeline file.
     pub fn new(given: &'a IndexMap<String, Spanned<Scalar>>) -> Self {
-        Self { given, asked: BTreeSet::new(), errors: Vec::new() }
+        Self {
+            given,
+            asked: BTreeSet::new(),
+            errors: Vec::new(),
+        }
     }
 
     /// The value of `name`, one of `choices`; `default` where it is not given.
@@ -30,7 +34,9 @@ impl<'a> Parameters<'a> {
         default: &'static str,
     ) -> &'static str {
         self.asked.insert(name);
-        let Some(given) = self.given.get(name) else { return default };
+        let Some(given) = self.given.get(name) else {
+            return default;
+        };
         let text = given.value.to_string();
         if let Some(choice) = choices.iter().find(|choice| **choice == text) {
             return choice;
@@ -62,7 +68,11 @@ impl<'a> Parameters<'a> {
         }
         self.errors.push(BuildError {
             parameter: Some(name.to_owned()),
-            message: format!("`{name}` is not a number from {} to {}", range.start(), range.end()),
+            message: format!(
+                "`{name}` is not a number from {} to {}",
+                range.start(),
+                range.end()
+            ),
             help: format!("leave it out for {default}"),
         });
         default
@@ -83,6 +93,10 @@ impl<'a> Parameters<'a> {
                 });
             }
         }
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(errors)
+        }
     }
 }

@@ -24,7 +24,10 @@ impl Pool {
             .num_threads(threads)
             .thread_name(|index| format!("score-{index}"))
             .build()?;
-        Ok(Self { threads: Arc::new(pool), waiting: Arc::new(Semaphore::new(2 * threads)) })
+        Ok(Self {
+            threads: Arc::new(pool),
+            waiting: Arc::new(Semaphore::new(2 * threads)),
+        })
     }
 
     /// The threads themselves, for code that brings its own parallel iterators.
@@ -40,7 +43,11 @@ impl Pool {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ScoreError> {
-        let _place = self.waiting.acquire().await.map_err(|_| ScoreError::PoolStopped)?;
+        let _place = self
+            .waiting
+            .acquire()
+            .await
+            .map_err(|_| ScoreError::PoolStopped)?;
         let (answer, answered) = oneshot::channel();
         self.threads.spawn(move || {
             // The asker may have given up; then nobody wants the answer.

@@ -8,7 +8,10 @@ use crate::spec::pipeline::{Scalar, Score};
 use crate::spec::problem::SourceText;
 
 fn value() -> ValueSettings {
-    ValueSettings { horizon_days: 365, annual_discount_rate: 0.1 }
+    ValueSettings {
+        horizon_days: 365,
+        annual_discount_rate: 0.1,
+    }
 }
 
 #[test]
@@ -18,7 +21,10 @@ fn every_scorer_has_a_name_of_its_own_and_an_example_that_works() {
     for scorer in SCORERS {
         assert!(scorer.description().ends_with('.'), "{}", scorer.name());
         let text = scorer.example().to_owned();
-        let file = std::sync::Arc::new(SourceText { path: "example".into(), text });
+        let file = std::sync::Arc::new(SourceText {
+            path: "example".into(),
+            text,
+        });
         let scores: IndexMap<String, Spanned<Score>> =
             crate::spec::yaml::decode(&file, &|_| None).unwrap();
         let (_, score) = scores.first().unwrap();
@@ -31,11 +37,23 @@ fn every_scorer_has_a_name_of_its_own_and_an_example_that_works() {
 #[test]
 fn unknown_parameters_and_choices_are_told_together() {
     let given = IndexMap::from([
-        ("model".to_owned(), Spanned::unplaced(Scalar::Text("bgnbd".into()))),
-        ("tme_unit".to_owned(), Spanned::unplaced(Scalar::Text("day".into()))),
+        (
+            "model".to_owned(),
+            Spanned::unplaced(Scalar::Text("bgnbd".into())),
+        ),
+        (
+            "tme_unit".to_owned(),
+            Spanned::unplaced(Scalar::Text("day".into())),
+        ),
     ]);
-    let errors = SCORERS[0].build(&mut Parameters::new(&given), &value()).err().unwrap();
-    let told: Vec<_> = errors.iter().map(|e| format!("{} — {}", e.message, e.help)).collect();
+    let errors = SCORERS[0]
+        .build(&mut Parameters::new(&given), &value())
+        .err()
+        .unwrap();
+    let told: Vec<_> = errors
+        .iter()
+        .map(|e| format!("{} — {}", e.message, e.help))
+        .collect();
     assert_eq!(
         told,
         [

@@ -21,7 +21,7 @@ use crate::spec::yaml::decode;
 use crate::store::{Store, StoreKind};
 
 pub(super) fn declared(yaml: &str) -> RawTable {
-    let text = format!("description: d\n{yaml}").into();
+    let text = format!("description: d\n{yaml}");
     let file = Arc::new(SourceText {
         path: "raw.yml".into(),
         text,

@@ -16,7 +16,11 @@ pub struct SourceText {
 
 impl SourceText {
     fn line_start(&self, line: usize) -> usize {
-        self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum()
+        self.text
+            .split_inclusive('\n')
+            .take(line.saturating_sub(1))
+            .map(str::len)
+            .sum()
     }
 }
 
@@ -53,7 +57,13 @@ impl Problem {
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> Self {
-        Self { code, message: message.into(), help: help.into(), file: Arc::clone(file), at }
+        Self {
+            code,
+            message: message.into(),
+            help: help.into(),
+            file: Arc::clone(file),
+            at,
+        }
     }
 
     /// Byte range of the place: from its column to the end of its line.
@@ -61,8 +71,11 @@ impl Problem {
         let start_of_line = self.file.line_start(self.at.line);
         let rest = self.file.text.get(start_of_line..).unwrap_or_default();
         let line = rest.lines().next().unwrap_or_default().trim_end();
-        let skipped: usize =
-            line.chars().take(self.at.column.saturating_sub(1)).map(char::len_utf8).sum();
+        let skipped: usize = line
+            .chars()
+            .take(self.at.column.saturating_sub(1))
+            .map(char::len_utf8)
+            .sum();
         (start_of_line + skipped, line.len().saturating_sub(skipped))
     }
 }
@@ -95,8 +108,11 @@ impl Diagnostic for Problem {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         (self.at.line > 0).then(|| {
             let (offset, length) = self.byte_range();
-            Box::new(std::iter::once(LabeledSpan::new(Some("here".to_owned()), offset, length)))
-                as Box<dyn Iterator<Item = LabeledSpan>>
+            Box::new(std::iter::once(LabeledSpan::new(
+                Some("here".to_owned()),
+                offset,
+                length,
+            ))) as Box<dyn Iterator<Item = LabeledSpan>>
         })
     }
 }
@@ -143,14 +159,29 @@ mod tests {
 
     #[test]
     fn a_close_name_is_suggested_and_a_far_one_gets_the_list() {
-        assert_eq!(did_you_mean("ordrs", ["orders", "returns"]), "did you mean `orders`?");
-        assert_eq!(did_you_mean("x", ["orders", "returns"]), "there is: orders, returns");
+        assert_eq!(
+            did_you_mean("ordrs", ["orders", "returns"]),
+            "did you mean `orders`?"
+        );
+        assert_eq!(
+            did_you_mean("x", ["orders", "returns"]),
+            "there is: orders, returns"
+        );
     }
 
     #[test]
     fn the_snippet_is_the_line_from_the_column_on() {
-        let file = Arc::new(SourceText { path: "a.yml".into(), text: "x: 1\n  wrong: é\n".into() });
-        let problem = Problem::new("cvm::spec::test", &file, At { line: 2, column: 3 }, "no", "do");
+        let file = Arc::new(SourceText {
+            path: "a.yml".into(),
+            text: "x: 1\n  wrong: é\n".into(),
+        });
+        let problem = Problem::new(
+            "cvm::spec::test",
+            &file,
+            At { line: 2, column: 3 },
+            "no",
+            "do",
+        );
         assert_eq!(problem.byte_range(), (7, 9));
         assert_eq!(problem.to_string(), "a.yml:2: no");
     }

@@ -15,13 +15,17 @@ static SHIPPED_PIPELINES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/pipel
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
     /// There is no such pipeline file.
-    #[error("there is no pipeline file `{path}`: name a file such as pipelines/online_retail.yml, or make a project with `cvm init DIR`")]
+    #[error(
+        "there is no pipeline file `{path}`: name a file such as pipelines/online_retail.yml, or make a project with `cvm init DIR`"
+    )]
     NoPipeline {
         /// The path that was asked for.
         path: PathBuf,
     },
     /// No folder above the pipeline file holds a `sql` folder.
-    #[error("no folder above `{path}` holds a `sql` folder: put the pipeline into `pipelines/` of a project, or make one with `cvm init DIR`")]
+    #[error(
+        "no folder above `{path}` holds a `sql` folder: put the pipeline into `pipelines/` of a project, or make one with `cvm init DIR`"
+    )]
     NoRoot {
         /// The pipeline file.
         path: PathBuf,
@@ -46,10 +50,7 @@ pub struct Project {
 
 impl Project {
     /// A project of the given files, by path relative to `root`.
-    pub fn from_files(
-        root: PathBuf,
-        files: impl IntoIterator<Item = (String, String)>,
-    ) -> Self {
+    pub fn from_files(root: PathBuf, files: impl IntoIterator<Item = (String, String)>) -> Self {
         let files = files
             .into_iter()
             .map(|(path, text)| (path.clone(), Arc::new(SourceText { path, text })))
@@ -73,12 +74,16 @@ impl Project {
         let absolute = std::path::absolute(path)
             .ok()
             .filter(|absolute| absolute.is_file())
-            .ok_or_else(|| ProjectError::NoPipeline { path: path.to_owned() })?;
+            .ok_or_else(|| ProjectError::NoPipeline {
+                path: path.to_owned(),
+            })?;
         let root = absolute
             .ancestors()
             .skip(1)
             .find(|folder| folder.join("sql").is_dir())
-            .ok_or_else(|| ProjectError::NoRoot { path: path.to_owned() })?
+            .ok_or_else(|| ProjectError::NoRoot {
+                path: path.to_owned(),
+            })?
             .to_owned();
         let mut files = Vec::new();
         for folder in ["sql", "pipelines"] {
@@ -86,8 +91,10 @@ impl Project {
         }
         let within = relative(&root, &absolute);
         if !files.iter().any(|(path, _)| *path == within) {
-            let text = std::fs::read_to_string(&absolute)
-                .map_err(|source| ProjectError::Read { path: absolute.clone(), source })?;
+            let text = std::fs::read_to_string(&absolute).map_err(|source| ProjectError::Read {
+                path: absolute.clone(),
+                source,
+            })?;
             files.push((within.clone(), text));
         }
         Ok((Self::from_files(root, files), within))
@@ -107,7 +114,10 @@ impl Project {
 fn collect_shipped(folder: &Dir<'_>, prefix: &str, files: &mut Vec<(String, String)>) {
     for file in folder.files() {
         if let Some(text) = file.contents_utf8() {
-            files.push((format!("{prefix}/{}", slashes(file.path())), text.to_owned()));
+            files.push((
+                format!("{prefix}/{}", slashes(file.path())),
+                text.to_owned(),
+            ));
         }
     }
     for inner in folder.dirs() {
@@ -131,7 +141,10 @@ fn read_folder(
         let path = entry.map_err(failed(folder))?.path();
         if path.is_dir() {
             read_folder(root, &path, files)?;
-        } else if path.extension().is_some_and(|ending| ending == "sql" || ending == "yml") {
+        } else if path
+            .extension()
+            .is_some_and(|ending| ending == "sql" || ending == "yml")
+        {
             let text = std::fs::read_to_string(&path).map_err(failed(&path))?;
             files.push((relative(root, &path), text));
         }
@@ -144,5 +157,8 @@ fn relative(root: &Path, path: &Path) -> String {
 }
 
 fn slashes(path: &Path) -> String {
-    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+    path.components()
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("/")
 }

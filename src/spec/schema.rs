@@ -13,7 +13,16 @@ pub struct SchemaOf {
 
 /// The files that have a schema.
 pub const SCHEMAS: &[SchemaOf] = &[
-    SchemaOf { name: "pipeline", generate: || schemars::schema_for!(PipelineFile) },
-    SchemaOf { name: "source", generate: || schemars::schema_for!(SourceFile) },
-    SchemaOf { name: "table", generate: || schemars::schema_for!(TableFile) },
+    SchemaOf {
+        name: "pipeline",
+        generate: || schemars::schema_for!(PipelineFile),
+    },
+    SchemaOf {
+        name: "source",
+        generate: || schemars::schema_for!(SourceFile),
+    },
+    SchemaOf {
+        name: "table",
+        generate: || schemars::schema_for!(TableFile),
+    },
 ];

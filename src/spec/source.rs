@@ -1,9 +1,9 @@
 //! A source file: the raw tables of one system, where they lie and what their rows must look like.
 
+use super::yaml::Spanned;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use super::yaml::Spanned;
 
 use super::types::SqlType;
 

@@ -63,7 +63,9 @@ impl FromStr for SqlType {
         let precision: u8 = precision.trim().parse().map_err(|_| unknown())?;
         let scale: i8 = scale.trim().parse().map_err(|_| unknown())?;
         let in_range = (1..=18).contains(&precision) && (0..=precision as i8).contains(&scale);
-        in_range.then_some(Self::Decimal { precision, scale }).ok_or_else(unknown)
+        in_range
+            .then_some(Self::Decimal { precision, scale })
+            .ok_or_else(unknown)
     }
 }
 
@@ -83,7 +85,9 @@ impl fmt::Display for SqlType {
 
 impl<'de> Deserialize<'de> for SqlType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -107,7 +111,15 @@ mod tests {
 
     #[test]
     fn types_read_as_they_print() {
-        for name in ["varchar", "bigint", "double", "boolean", "date", "timestamp", "decimal(18,4)"] {
+        for name in [
+            "varchar",
+            "bigint",
+            "double",
+            "boolean",
+            "date",
+            "timestamp",
+            "decimal(18,4)",
+        ] {
             let parsed: SqlType = name.parse().expect(name);
             assert_eq!(parsed.to_string(), name);
         }
@@ -115,7 +127,13 @@ mod tests {
 
     #[test]
     fn decimals_wider_than_bi_tools_read_are_refused() {
-        for name in ["decimal(19,2)", "decimal(4,5)", "decimal(0,0)", "decimal", "uint"] {
+        for name in [
+            "decimal(19,2)",
+            "decimal(4,5)",
+            "decimal(0,0)",
+            "decimal",
+            "uint",
+        ] {
             assert!(name.parse::<SqlType>().is_err(), "{name} must be refused");
         }
     }

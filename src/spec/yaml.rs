@@ -7,8 +7,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{
+    self, DeserializeOwned, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+};
 
 use super::problem::{At, Problem, SourceText, did_you_mean};
 
@@ -36,7 +38,10 @@ pub fn decode<T: DeserializeOwned>(
     });
     let mut cut: Vec<Vec<Step>> = Vec::new();
     loop {
-        let fault = match T::deserialize(NodeDecoder { node: &root, path: Vec::new() }) {
+        let fault = match T::deserialize(NodeDecoder {
+            node: &root,
+            path: Vec::new(),
+        }) {
             Ok(value) if problems.is_empty() => return Ok(value),
             Ok(_) => break,
             Err(fault) => fault,
@@ -71,7 +76,10 @@ pub struct Spanned<T> {
 impl<T> Spanned<T> {
     /// A value that stands nowhere: one that cvm made itself.
     pub fn unplaced(value: T) -> Self {
-        Self { value, at: At::default() }
+        Self {
+            value,
+            at: At::default(),
+        }
     }
 }
 
@@ -89,7 +97,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
                 let mut next = || seq.next_element::<usize>().map(Option::unwrap_or_default);
-                let at = At { line: next()?, column: next()? };
+                let at = At {
+                    line: next()?,
+                    column: next()?,
+                };
                 match seq.next_element()? {
                     Some(value) => Ok(Spanned { value, at }),
                     None => Err(de::Error::custom("a value is missing")),
@@ -147,27 +158,35 @@ impl Node {
                 *text = substitute_text(text, environment, &mut |name| missing(at, name));
                 self.from_environment = true;
             }
-            Value::List(items) => items.iter_mut().for_each(|n| n.substitute(environment, missing)),
+            Value::List(items) => items
+                .iter_mut()
+                .for_each(|n| n.substitute(environment, missing)),
             Value::Map(entries) => {
-                entries.iter_mut().for_each(|(_, n)| n.substitute(environment, missing));
+                entries
+                    .iter_mut()
+                    .for_each(|(_, n)| n.substitute(environment, missing));
             }
             _ => {}
         }
     }
 
     fn find(&self, path: &[Step]) -> Option<&Node> {
-        path.iter().try_fold(self, |node, step| match (&node.value, step) {
-            (Value::Map(entries), Step::Key(key)) => {
-                entries.iter().find(|(k, _)| k.key() == key).map(|(_, value)| value)
-            }
-            (Value::List(items), Step::Index(index)) => items.get(*index),
-            _ => None,
-        })
+        path.iter()
+            .try_fold(self, |node, step| match (&node.value, step) {
+                (Value::Map(entries), Step::Key(key)) => entries
+                    .iter()
+                    .find(|(k, _)| k.key() == key)
+                    .map(|(_, value)| value),
+                (Value::List(items), Step::Index(index)) => items.get(*index),
+                _ => None,
+            })
     }
 
     /// Removes the node at `path`; false when there is none.
     fn cut(&mut self, path: &[Step]) -> bool {
-        let Some((first, rest)) = path.split_first() else { return false };
+        let Some((first, rest)) = path.split_first() else {
+            return false;
+        };
         match (&mut self.value, first) {
             (Value::Map(entries), Step::Key(key)) => {
                 let Some(index) = entries.iter().position(|(k, _)| k.key() == key) else {
@@ -177,7 +196,9 @@ impl Node {
                     entries.remove(index);
                     return true;
                 }
-                entries.get_mut(index).is_some_and(|(_, value)| value.cut(rest))
+                entries
+                    .get_mut(index)
+                    .is_some_and(|(_, value)| value.cut(rest))
             }
             (Value::List(items), Step::Index(index)) if *index < items.len() => {
                 if rest.is_empty() {
@@ -191,7 +212,11 @@ impl Node {
     }
 }
 
-fn substitute_text(text: &str, environment: Environment<'_>, missing: &mut dyn FnMut(&str)) -> String {
+fn substitute_text(
+    text: &str,
+    environment: Environment<'_>,
+    missing: &mut dyn FnMut(&str),
+) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -225,7 +250,11 @@ impl<'de> Deserialize<'de> for Node {
             line: usize::try_from(spanned.referenced.line()).unwrap_or_default(),
             column: usize::try_from(spanned.referenced.column()).unwrap_or_default(),
         };
-        Ok(Node { value: spanned.value, at, from_environment: false })
+        Ok(Node {
+            value: spanned.value,
+            at,
+            from_environment: false,
+        })
     }
 }
 
@@ -251,7 +280,9 @@ impl<'de> Deserialize<'de> for Value {
                 Ok(Value::Int(value))
             }
             fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
-                i64::try_from(value).map(Value::Int).map_err(|_| E::custom("the number is too large"))
+                i64::try_from(value)
+                    .map(Value::Int)
+                    .map_err(|_| E::custom("the number is too large"))
             }
             fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
                 Ok(Value::Float(value))
@@ -302,7 +333,8 @@ impl Fault {
     fn into_problem(self, file: &Arc<SourceText>, root: &Node) -> Problem {
         let node = root.find(self.path.as_deref().unwrap_or_default());
         let at = self.at_key.or(node.map(|node| node.at)).unwrap_or_default();
-        let problem = |code, message: String, help: String| Problem::new(code, file, at, message, help);
+        let problem =
+            |code, message: String, help: String| Problem::new(code, file, at, message, help);
         match self.kind {
             FaultKind::Unknown(key, expected) => problem(
                 "cvm::spec::unknown_key",
@@ -319,9 +351,11 @@ impl Fault {
                 "the value that the environment gives does not fit here".to_owned(),
                 "look at the variable that this line names".to_owned(),
             ),
-            FaultKind::Other(message) => {
-                problem("cvm::spec::wrong_value", message, "change the value".to_owned())
-            }
+            FaultKind::Other(message) => problem(
+                "cvm::spec::wrong_value",
+                message,
+                "change the value".to_owned(),
+            ),
         }
     }
 }
@@ -340,15 +374,27 @@ impl std::error::Error for Fault {}
 
 impl de::Error for Fault {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { kind: FaultKind::Other(message.to_string()), path: None, at_key: None }
+        Self {
+            kind: FaultKind::Other(message.to_string()),
+            path: None,
+            at_key: None,
+        }
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self { kind: FaultKind::Unknown(field.to_owned(), expected), path: None, at_key: None }
+        Self {
+            kind: FaultKind::Unknown(field.to_owned(), expected),
+            path: None,
+            at_key: None,
+        }
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self { kind: FaultKind::Missing(field), path: None, at_key: None }
+        Self {
+            kind: FaultKind::Missing(field),
+            path: None,
+            at_key: None,
+        }
     }
 }
 
@@ -366,17 +412,25 @@ impl<'a> NodeDecoder<'a> {
             Value::Int(value) => visitor.visit_i64(*value),
             Value::Float(value) => visitor.visit_f64(*value),
             Value::Text(text) => visitor.visit_str(text),
-            Value::List(items) => visitor.visit_seq(ListAccess { items, next: 0, path: &path }),
-            Value::Map(entries) => {
-                visitor.visit_map(EntryAccess { entries, next: 0, path: &path })
-            }
+            Value::List(items) => visitor.visit_seq(ListAccess {
+                items,
+                next: 0,
+                path: &path,
+            }),
+            Value::Map(entries) => visitor.visit_map(EntryAccess {
+                entries,
+                next: 0,
+                path: &path,
+            }),
         };
         result.map_err(|fault| fault.within(&path))
     }
 
     /// A number or boolean that came as text from the environment.
     fn scalar<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let Value::Text(text) = &self.node.value else { return self.visit(visitor) };
+        let Value::Text(text) = &self.node.value else {
+            return self.visit(visitor);
+        };
         if !self.node.from_environment {
             return self.visit(visitor);
         }
@@ -415,7 +469,10 @@ impl<'de> Deserializer<'de> for NodeDecoder<'_> {
         if name == SPANNED {
             let path = self.path.clone();
             return visitor
-                .visit_seq(SpannedAccess { decoder: Some(self), given: 0 })
+                .visit_seq(SpannedAccess {
+                    decoder: Some(self),
+                    given: 0,
+                })
                 .map_err(|fault| fault.within(&path));
         }
         visitor.visit_newtype_struct(self)
@@ -442,10 +499,18 @@ impl<'de> Deserializer<'de> for NodeDecoder<'_> {
                 name.to_ascii_lowercase(),
                 did_you_mean(variant, variants.iter().copied())
             ));
-            return Err(Fault { kind, path: Some(path), at_key: None });
+            return Err(Fault {
+                kind,
+                path: Some(path),
+                at_key: None,
+            });
         }
         visitor
-            .visit_enum(VariantOf { variant, content, path: path.clone() })
+            .visit_enum(VariantOf {
+                variant,
+                content,
+                path: path.clone(),
+            })
             .map_err(|fault| fault.within(&path))
     }
 
@@ -484,13 +549,18 @@ impl<'de> SeqAccess<'de> for ListAccess<'_> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Fault> {
-        let Some(node) = self.items.get(self.next) else { return Ok(None) };
+        let Some(node) = self.items.get(self.next) else {
+            return Ok(None);
+        };
         let mut path = self.path.to_vec();
         path.push(Step::Index(self.next));
         self.next += 1;
-        seed.deserialize(NodeDecoder { node, path: path.clone() })
-            .map(Some)
-            .map_err(|fault| fault.within(&path))
+        seed.deserialize(NodeDecoder {
+            node,
+            path: path.clone(),
+        })
+        .map(Some)
+        .map_err(|fault| fault.within(&path))
     }
 }
 
@@ -515,9 +585,16 @@ impl<'de> MapAccess<'de> for EntryAccess<'_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Fault> {
-        let Some((key, _)) = self.entries.get(self.next) else { return Ok(None) };
+        let Some((key, _)) = self.entries.get(self.next) else {
+            return Ok(None);
+        };
         let path = self.child_path(key);
-        seed.deserialize(NodeDecoder { node: key, path: path.clone() }).map(Some).map_err(|mut fault| {
+        seed.deserialize(NodeDecoder {
+            node: key,
+            path: path.clone(),
+        })
+        .map(Some)
+        .map_err(|mut fault| {
             fault.at_key = Some(key.at);
             fault.within(&path)
         })
@@ -529,8 +606,11 @@ impl<'de> MapAccess<'de> for EntryAccess<'_> {
         };
         self.next += 1;
         let path = self.child_path(key);
-        seed.deserialize(NodeDecoder { node, path: path.clone() })
-            .map_err(|fault| fault.within(&path))
+        seed.deserialize(NodeDecoder {
+            node,
+            path: path.clone(),
+        })
+        .map_err(|fault| fault.within(&path))
     }
 }
 
@@ -548,11 +628,19 @@ impl<'de> SeqAccess<'de> for SpannedAccess<'_> {
         seed: T,
     ) -> Result<Option<T::Value>, Fault> {
         self.given += 1;
-        let at = self.decoder.as_ref().map(|decoder| decoder.node.at).unwrap_or_default();
+        let at = self
+            .decoder
+            .as_ref()
+            .map(|decoder| decoder.node.at)
+            .unwrap_or_default();
         match self.given {
             1 => seed.deserialize(at.line.into_deserializer()).map(Some),
             2 => seed.deserialize(at.column.into_deserializer()).map(Some),
-            _ => self.decoder.take().map(|decoder| seed.deserialize(decoder)).transpose(),
+            _ => self
+                .decoder
+                .take()
+                .map(|decoder| seed.deserialize(decoder))
+                .transpose(),
         }
     }
 }
@@ -573,8 +661,11 @@ impl<'de, 'a> de::EnumAccess<'de> for VariantOf<'a> {
     }
 }
 
-static NO_CONTENT: Node =
-    Node { value: Value::Map(Vec::new()), at: At { line: 0, column: 0 }, from_environment: false };
+static NO_CONTENT: Node = Node {
+    value: Value::Map(Vec::new()),
+    at: At { line: 0, column: 0 },
+    from_environment: false,
+};
 
 impl<'de> de::VariantAccess<'de> for VariantOf<'_> {
     type Error = Fault;
@@ -594,7 +685,9 @@ impl<'de> de::VariantAccess<'de> for VariantOf<'_> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Fault> {
-        Err(de::Error::custom("a variant with several values is not supported"))
+        Err(de::Error::custom(
+            "a variant with several values is not supported",
+        ))
     }
 
     fn struct_variant<V: Visitor<'de>>(

@@ -27,28 +27,46 @@ struct Part {
 }
 
 fn read(text: &str) -> Result<File, Vec<String>> {
-    let file = Arc::new(SourceText { path: "a.yml".into(), text: text.into() });
+    let file = Arc::new(SourceText {
+        path: "a.yml".into(),
+        text: text.into(),
+    });
     let environment = |name: &str| match name {
         "SIZE" => Some("7".to_owned()),
         "SECRET" => Some("hunter2".to_owned()),
         _ => None,
     };
-    decode(&file, &environment)
-        .map_err(|problems| problems.iter().map(|p| format!("{p} ({})", p.help)).collect())
+    decode(&file, &environment).map_err(|problems| {
+        problems
+            .iter()
+            .map(|p| format!("{p} ({})", p.help))
+            .collect()
+    })
 }
 
 #[test]
 fn values_keep_their_places() {
     let file = read("name: x\nsize: 3\nparts:\n  a: { weight: 2 }\n").unwrap();
-    assert_eq!(file.name, Spanned { value: "x".into(), at: At { line: 1, column: 7 } });
+    assert_eq!(
+        file.name,
+        Spanned {
+            value: "x".into(),
+            at: At { line: 1, column: 7 }
+        }
+    );
     assert_eq!(file.parts["a"].value, Part { weight: 2.0 });
     assert_eq!(file.parts["a"].at.line, 4);
 }
 
 #[test]
 fn enums_are_written_by_name_or_with_content() {
-    assert_eq!(read("name: x\nsize: 3\nkind: boxed").unwrap().kind, Kind::Boxed(Part::default()));
-    let boxed = read("name: x\nsize: 3\nkind: { boxed: { weight: 1.5 } }").unwrap().kind;
+    assert_eq!(
+        read("name: x\nsize: 3\nkind: boxed").unwrap().kind,
+        Kind::Boxed(Part::default())
+    );
+    let boxed = read("name: x\nsize: 3\nkind: { boxed: { weight: 1.5 } }")
+        .unwrap()
+        .kind;
     assert_eq!(boxed, Kind::Boxed(Part { weight: 1.5 }));
     assert_eq!(
         read("name: x\nsize: 3\nkind: boxd").unwrap_err(),
@@ -58,14 +76,15 @@ fn enums_are_written_by_name_or_with_content() {
 
 #[test]
 fn every_fault_is_told_at_once() {
-    let faults = read("nam: x\nsize: many\nparts:\n  a: { wait: 2 }\n  b: { weight: [] }\n").unwrap_err();
+    let faults =
+        read("nam: x\nsize: many\nparts:\n  a: { weigth: 2 }\n  b: { weight: [] }\n").unwrap_err();
     assert_eq!(
         faults,
         [
             "a.yml:1: unknown key `nam` (did you mean `name`?)",
             "a.yml:1: the key `name` is missing (add `name:` here)",
             "a.yml:2: invalid type: string \"many\", expected u64 (change the value)",
-            "a.yml:4: unknown key `wait` (did you mean `weight`?)",
+            "a.yml:4: unknown key `weigth` (did you mean `weight`?)",
             "a.yml:5: invalid type: sequence, expected f64 (change the value)",
         ]
     );
@@ -73,7 +92,12 @@ fn every_fault_is_told_at_once() {
 
 #[test]
 fn the_environment_fills_in_and_is_never_printed() {
-    assert_eq!(read("name: \"${NONE:-x}${SECRET}\"\nsize: ${SIZE}").unwrap().size, 7);
+    assert_eq!(
+        read("name: \"${NONE:-x}${SECRET}\"\nsize: ${SIZE}")
+            .unwrap()
+            .size,
+        7
+    );
     assert_eq!(
         read("name: ${NONE}\nsize: ${SECRET}").unwrap_err(),
         [
@@ -87,5 +111,8 @@ fn the_environment_fills_in_and_is_never_printed() {
 fn a_duplicate_key_is_refused() {
     let faults = read("name: x\nname: y\nsize: 1").unwrap_err();
     assert_eq!(faults.len(), 1);
-    assert!(faults[0].starts_with("a.yml:2: duplicate mapping key: name"), "{faults:?}");
+    assert!(
+        faults[0].starts_with("a.yml:2: duplicate mapping key: name"),
+        "{faults:?}"
+    );
 }

@@ -56,6 +56,9 @@ pub enum StageError {
 impl StageError {
     /// Names the stage in which the engine failed.
     pub(crate) fn engine(stage: &str) -> impl FnOnce(DataFusionError) -> Self + '_ {
-        move |source| Self::Engine { stage: stage.to_owned(), source }
+        move |source| Self::Engine {
+            stage: stage.to_owned(),
+            source,
+        }
     }
 }

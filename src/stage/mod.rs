@@ -5,6 +5,7 @@ mod score;
 mod spool;
 mod sql;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,7 +19,7 @@ use crate::score::{FitRow, Pool};
 pub use error::StageError;
 pub use score::ScoreStage;
 pub use spool::Spool;
-pub use sql::{SqlStage, UnionStage};
+pub use sql::{Keep, RawStage, SqlStage, UnionStage};
 
 /// What makes one table.
 #[async_trait]
@@ -45,6 +46,8 @@ pub struct StageContext {
     pub pool: Pool,
     /// Where rows are written down between stages.
     pub spool: Spool,
+    /// Raw tables that cost work to read again: text that must be parsed.
+    pub costly: Arc<BTreeSet<String>>,
     /// Rows so far, for whoever watches.
     pub rows: Arc<AtomicU64>,
 }

@@ -29,7 +29,12 @@ impl ScoreStage {
         schema: SchemaRef,
         scorer: Arc<dyn CheckedScorer>,
     ) -> Self {
-        Self { name, inputs: vec![input], schema, scorer }
+        Self {
+            name,
+            inputs: vec![input],
+            schema,
+            scorer,
+        }
     }
 
     fn input(&self) -> &str {
@@ -52,7 +57,12 @@ impl ScoreStage {
         };
         let failed = || StageError::engine(&self.name);
         let plan = context.session.plan_text(&sql).await.map_err(failed())?;
-        context.session.frame(plan).collect().await.map_err(failed())
+        context
+            .session
+            .frame(plan)
+            .collect()
+            .await
+            .map_err(failed())
     }
 }
 
@@ -72,7 +82,10 @@ impl Stage for ScoreStage {
 
     async fn run(&self, context: &StageContext) -> Result<Made, StageError> {
         let failed = || StageError::engine(&self.name);
-        let unscored = |source| StageError::Score { stage: self.name.clone(), source };
+        let unscored = |source| StageError::Score {
+            stage: self.name.clone(),
+            source,
+        };
         let mut inputs = Vec::new();
         for input in self.scorer.fit_inputs() {
             inputs.push(self.collect(&input, context).await?);
@@ -81,11 +94,20 @@ impl Stage for ScoreStage {
         let fitted = context.pool.run(move || scorer.fit(&inputs)).await;
         let fitted = Arc::from(fitted.map_err(unscored)?.map_err(unscored)?);
 
-        let columns: Vec<&str> = self.scorer.input().iter().map(|column| column.name).collect();
+        let columns: Vec<&str> = self
+            .scorer
+            .input()
+            .iter()
+            .map(|column| column.name)
+            .collect();
         let sql = format!("select {} from {}", columns.join(", "), self.input());
         let plan = context.session.plan_text(&sql).await.map_err(failed())?;
-        let physical =
-            context.session.frame(plan).create_physical_plan().await.map_err(failed())?;
+        let physical = context
+            .session
+            .frame(plan)
+            .create_physical_plan()
+            .await
+            .map_err(failed())?;
         let streams =
             execute_stream_partitioned(physical, context.session.task()).map_err(failed())?;
         let parts: Vec<Part> = streams
@@ -94,15 +116,22 @@ impl Stage for ScoreStage {
                 let (pool, fitted) = (context.pool.clone(), Arc::clone(&fitted));
                 let schema = self.output_schema();
                 let scored = stream.and_then(move |batch| {
-                    let (pool, fitted, schema) = (pool.clone(), Arc::clone(&fitted), Arc::clone(&schema));
+                    let (pool, fitted, schema) =
+                        (pool.clone(), Arc::clone(&fitted), Arc::clone(&schema));
                     async move { score_batch(&pool, fitted, batch, &schema).await }
                 });
                 scored.boxed()
             })
             .collect();
-        let (table, rows) =
-            context.spool.write(&self.name, self.output_schema(), parts, context).await?;
-        Ok(Made { table, rows: Some(rows), fits: fitted.fits() })
+        let (table, rows) = context
+            .spool
+            .write(&self.name, self.output_schema(), parts, context)
+            .await?;
+        Ok(Made {
+            table,
+            rows: Some(rows),
+            fits: fitted.fits(),
+        })
     }
 }
 
@@ -113,6 +142,9 @@ async fn score_batch(
     schema: &SchemaRef,
 ) -> Result<RecordBatch, DataFusionError> {
     let external = |error| DataFusionError::External(Box::new(error));
-    let scored = pool.run(move || fitted.predict(&batch)).await.map_err(external)?;
+    let scored = pool
+        .run(move || fitted.predict(&batch))
+        .await
+        .map_err(external)?;
     in_shape(&scored.map_err(external)?, schema)
 }

@@ -31,7 +31,9 @@ pub struct Spool {
 impl Spool {
     /// Tables go below `folder`, which whoever made it removes.
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self {
+            folder: folder.to_owned(),
+        }
     }
 
     /// Writes the parts of `stage`, each into a file of its own, all at the same time.
@@ -47,16 +49,24 @@ impl Spool {
         let tasks = parts.into_iter().enumerate().map(|(index, part)| {
             let path = folder.join(format!("{index:05}.parquet"));
             let (stage, schema, context) = (stage.to_owned(), Arc::clone(&schema), context.clone());
-            let task = tokio::spawn(async move { write_part(&stage, &path, schema, part, &context).await });
+            let task =
+                tokio::spawn(
+                    async move { write_part(&stage, &path, schema, part, &context).await },
+                );
             AbortOnDrop(task)
         });
         let mut rows = 0;
         for mut task in tasks.collect::<Vec<_>>() {
-            let cut_short = |source| StageError::CutShort { stage: stage.to_owned(), source };
+            let cut_short = |source| StageError::CutShort {
+                stage: stage.to_owned(),
+                source,
+            };
             rows += (&mut task.0).await.map_err(cut_short)??;
         }
-        let table =
-            context.session.parquet_folder(&folder, schema).map_err(StageError::engine(stage))?;
+        let table = context
+            .session
+            .parquet_folder(&folder, schema)
+            .map_err(StageError::engine(stage))?;
         Ok((table, rows))
     }
 }
@@ -77,14 +87,18 @@ async fn write_part(
     mut part: Part,
     context: &StageContext,
 ) -> Result<u64, StageError> {
-    let encode = |source| StageError::Encode { stage: stage.to_owned(), source };
+    let encode = |source| StageError::Encode {
+        stage: stage.to_owned(),
+        source,
+    };
     let file = File::create(path).map_err(io(stage, path))?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::LZ4_RAW)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .build();
-    let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).map_err(encode)?;
+    let mut writer =
+        ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).map_err(encode)?;
     let mut rows = 0;
     while let Some(batch) = part.try_next().await.map_err(StageError::engine(stage))? {
         rows += batch.num_rows() as u64;
@@ -96,7 +110,11 @@ async fn write_part(
 }
 
 fn io<'a>(stage: &'a str, path: &'a Path) -> impl FnOnce(std::io::Error) -> StageError + 'a {
-    move |source| StageError::Spool { stage: stage.to_owned(), path: path.to_owned(), source }
+    move |source| StageError::Spool {
+        stage: stage.to_owned(),
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// A stream of the engine as a part, its batches in the shape that the plan promised.

@@ -4,14 +4,25 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use datafusion::common::TableReference;
 use datafusion::datasource::ViewTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream_partitioned;
-use datafusion::common::TableReference;
 use datafusion::sql::parser::Statement;
 
 use super::spool::part_of;
 use super::{Made, Stage, StageContext, StageError};
+
+/// Whether the rows of a table are written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// No: they are worked out where they are read.
+    View,
+    /// Where that saves work: they are read more than once.
+    IfCostly,
+    /// Yes: a scorer goes over them several times.
+    Always,
+}
 
 /// A table made by a SQL statement.
 pub struct SqlStage {
@@ -19,19 +30,25 @@ pub struct SqlStage {
     inputs: Vec<String>,
     schema: SchemaRef,
     statement: Statement,
-    written_down: bool,
+    keep: Keep,
 }
 
 impl SqlStage {
-    /// A stage whose parameters are bound. It is a view, or written down where it is read more than once.
+    /// A stage whose parameters are bound.
     pub fn new(
         name: String,
         inputs: Vec<String>,
         schema: SchemaRef,
         statement: Statement,
-        written_down: bool,
+        keep: Keep,
     ) -> Self {
-        Self { name, inputs, schema, statement, written_down }
+        Self {
+            name,
+            inputs,
+            schema,
+            statement,
+            keep,
+        }
     }
 }
 
@@ -51,21 +68,94 @@ impl Stage for SqlStage {
 
     async fn run(&self, context: &StageContext) -> Result<Made, StageError> {
         let failed = || StageError::engine(&self.name);
-        let plan = context.session.plan(self.statement.clone()).await.map_err(failed())?;
-        let plan = context.session.in_shape(plan, &self.schema).map_err(failed())?;
-        if !self.written_down {
+        let plan = context
+            .session
+            .plan(self.statement.clone())
+            .await
+            .map_err(failed())?;
+        let plan = context
+            .session
+            .in_shape(plan, &self.schema)
+            .map_err(failed())?;
+        let stays_a_view = match self.keep {
+            Keep::View => true,
+            Keep::Always => false,
+            Keep::IfCostly => context
+                .session
+                .is_row_by_row(&plan, &|table| !context.costly.contains(table))
+                .map_err(failed())?,
+        };
+        if stays_a_view {
             return Ok(view(plan));
         }
-        let physical =
-            context.session.frame(plan).create_physical_plan().await.map_err(failed())?;
-        let task = context.session.task();
-        let streams = execute_stream_partitioned(physical, task).map_err(failed())?;
-        let parts = streams.into_iter().map(|stream| part_of(stream, self.output_schema()));
-        let (table, rows) = context
-            .spool
-            .write(&self.name, self.output_schema(), parts.collect(), context)
-            .await?;
-        Ok(Made { table, rows: Some(rows), fits: Vec::new() })
+        write_down(&self.name, plan, self.output_schema(), context).await
+    }
+}
+
+/// Works a plan out and writes its rows down.
+async fn write_down(
+    name: &str,
+    plan: LogicalPlan,
+    schema: SchemaRef,
+    context: &StageContext,
+) -> Result<Made, StageError> {
+    let failed = || StageError::engine(name);
+    let physical = context
+        .session
+        .frame(plan)
+        .create_physical_plan()
+        .await
+        .map_err(failed())?;
+    let streams = execute_stream_partitioned(physical, context.session.task()).map_err(failed())?;
+    let parts = streams
+        .into_iter()
+        .map(|stream| part_of(stream, Arc::clone(&schema)));
+    let (table, rows) = context
+        .spool
+        .write(name, Arc::clone(&schema), parts.collect(), context)
+        .await?;
+    Ok(Made {
+        table,
+        rows: Some(rows),
+        fits: Vec::new(),
+    })
+}
+
+/// A raw table that is read more than once: parsed once, and written down.
+pub struct RawStage {
+    name: String,
+    schema: SchemaRef,
+}
+
+impl RawStage {
+    /// The raw table `name`, which the session knows.
+    pub fn new(name: String, schema: SchemaRef) -> Self {
+        Self { name, schema }
+    }
+}
+
+#[async_trait]
+impl Stage for RawStage {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn inputs(&self) -> &[String] {
+        std::slice::from_ref(&self.name)
+    }
+
+    fn output_schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    async fn run(&self, context: &StageContext) -> Result<Made, StageError> {
+        let sql = format!("select * from {}", self.name);
+        let plan = context
+            .session
+            .plan_text(&sql)
+            .await
+            .map_err(StageError::engine(&self.name))?;
+        write_down(&self.name, plan, self.output_schema(), context).await
     }
 }
 
@@ -79,7 +169,11 @@ pub struct UnionStage {
 impl UnionStage {
     /// The union of `inputs` by column name; nothing bound makes a relation without rows.
     pub fn new(name: String, inputs: Vec<String>, schema: SchemaRef) -> Self {
-        Self { name, inputs, schema }
+        Self {
+            name,
+            inputs,
+            schema,
+        }
     }
 }
 
@@ -98,13 +192,20 @@ impl Stage for UnionStage {
     }
 
     async fn run(&self, context: &StageContext) -> Result<Made, StageError> {
-        let parts: Vec<TableReference> =
-            self.inputs.iter().map(|input| TableReference::bare(input.as_str())).collect();
+        let parts: Vec<TableReference> = self
+            .inputs
+            .iter()
+            .map(|input| TableReference::bare(input.as_str()))
+            .collect();
         let plan = context.session.union_by_name(&parts, &self.schema).await;
         plan.map(view).map_err(StageError::engine(&self.name))
     }
 }
 
 fn view(plan: LogicalPlan) -> Made {
-    Made { table: Arc::new(ViewTable::new(plan, None)), rows: None, fits: Vec::new() }
+    Made {
+        table: Arc::new(ViewTable::new(plan, None)),
+        rows: None,
+        fits: Vec::new(),
+    }
 }

@@ -43,29 +43,49 @@ fn projects_under_err_give_the_errors_they_state() {
         if complete && stated != given {
             fs::write(&path, format!("{given}{files}")).expect("the case is written");
         } else if stated != given || given.is_empty() {
-            differing.push(format!("{}\nstates\n{stated}but gives\n{given}", path.display()));
+            differing.push(format!(
+                "{}\nstates\n{stated}but gives\n{given}",
+                path.display()
+            ));
         }
     }
-    assert!(differing.is_empty(), "{} cases differ\n\n{}", differing.len(), differing.join("\n"));
+    assert!(
+        differing.is_empty(),
+        "{} cases differ\n\n{}",
+        differing.len(),
+        differing.join("\n")
+    );
 }
 
 /// The errors of a project, in the form in which a case states them.
 fn errors_of(files: &Files) -> String {
     let project = Project::from_files(PathBuf::new(), files.clone());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
     let registry = Registry::standard();
-    let planned = runtime.block_on(compile(&project, "pipelines/shop.yml", &registry, &|_| None));
+    let planned = runtime.block_on(compile(&project, "pipelines/shop.yml", &registry, &|_| {
+        None
+    }));
     let errors = planned.err().unwrap_or_default();
-    errors.iter().map(|error| format!("# error: {error}\n# help: {}\n", error.help)).collect()
+    errors
+        .iter()
+        .map(|error| format!("# error: {error}\n# help: {}\n", error.help))
+        .collect()
 }
 
 /// The files of a folder of cases, sorted by name.
 fn cases(folder: &str) -> Vec<(PathBuf, String)> {
     let folder = root().join(folder);
     let entries = fs::read_dir(folder).expect("the folder of cases");
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     paths.sort();
-    paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).expect("a case"))).collect()
+    paths
+        .into_iter()
+        .map(|path| (path.clone(), fs::read_to_string(path).expect("a case")))
+        .collect()
 }
 
 fn root() -> PathBuf {
@@ -73,7 +93,10 @@ fn root() -> PathBuf {
 }
 
 fn base() -> Files {
-    apply(&Files::new(), &fs::read_to_string(root().join("ok/base.txt")).expect("the base project"))
+    apply(
+        &Files::new(),
+        &fs::read_to_string(root().join("ok/base.txt")).expect("the base project"),
+    )
 }
 
 /// The base with the sections of a case laid over it.
@@ -87,14 +110,22 @@ fn apply(base: &Files, case: &str) -> Files {
                 text.push_str(line);
                 text.push('\n');
             }
-            (None, None) => assert!(line.starts_with('#'), "a case starts with comments, not `{line}`"),
+            (None, None) => assert!(
+                line.starts_with('#'),
+                "a case starts with comments, not `{line}`"
+            ),
         }
     }
     for (header, text) in sections {
         if let Some(path) = header.strip_suffix(" (absent)") {
-            assert!(files.remove(path).is_some(), "the base has no {path} to leave out");
+            assert!(
+                files.remove(path).is_some(),
+                "the base has no {path} to leave out"
+            );
         } else if text.starts_with("<<<\n") {
-            let file = files.get_mut(header).unwrap_or_else(|| panic!("the base has no {header} to edit"));
+            let file = files
+                .get_mut(header)
+                .unwrap_or_else(|| panic!("the base has no {header} to edit"));
             edit(file, &text);
         } else {
             files.insert(header.to_owned(), text);
@@ -105,9 +136,17 @@ fn apply(base: &Files, case: &str) -> Files {
 
 fn edit(file: &mut String, edits: &str) {
     for block in edits.split_inclusive(">>>\n") {
-        let inner = block.strip_prefix("<<<\n").and_then(|rest| rest.strip_suffix(">>>\n"));
-        let (old, new) = inner.and_then(|text| text.split_once("===\n")).expect("<<<, ===, >>>");
-        assert_eq!(file.matches(old).count(), 1, "to be replaced once:\n{old}in:\n{file}");
+        let inner = block
+            .strip_prefix("<<<\n")
+            .and_then(|rest| rest.strip_suffix(">>>\n"));
+        let (old, new) = inner
+            .and_then(|text| text.split_once("===\n"))
+            .expect("<<<, ===, >>>");
+        assert_eq!(
+            file.matches(old).count(),
+            1,
+            "to be replaced once:\n{old}in:\n{file}"
+        );
         *file = file.replace(old, new);
     }
 }

@@ -1,0 +1,196 @@
+//! The command line from outside: whole runs on small data, exit codes, what is published.
+
+use std::path::Path;
+use std::process::Output;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// The published tables of a demo small enough for a debug build.
+const TABLES: &[&str] = &[
+    "cohort_retention",
+    "customer_segments",
+    "customer_values",
+    "customers",
+    "model_fits",
+    "rows_set_aside",
+    "sales_coverage",
+];
+
+fn cvm(folder: &Path) -> Command {
+    let mut command = Command::cargo_bin("cvm").unwrap();
+    command
+        .current_dir(folder)
+        .env_remove("CVM_DEMO_RAW")
+        .env_remove("CVM_DEMO_LAKE");
+    command
+}
+
+fn run_of(folder: &Path, arguments: &[&str]) -> Output {
+    cvm(folder).args(arguments).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A project made by `cvm init` with the raw data of `customers` customers.
+fn project(customers: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let project = folder.path();
+    let init = run_of(project, &["init", "shop"]);
+    assert_eq!(code(&init), 0, "{}", text(&init.stderr));
+    let shop = project.join("shop");
+    let arguments = [
+        "generate",
+        "--customers",
+        customers,
+        "--to",
+        "file:data/demo/raw",
+    ];
+    let generate = run_of(&shop, &arguments);
+    assert_eq!(code(&generate), 0, "{}", text(&generate.stderr));
+    folder
+}
+
+fn run_demo(shop: &Path, more: &[&str]) -> Output {
+    let mut arguments = vec!["run", "pipelines/demo.yml", "--as-of", "2025-01-01"];
+    arguments.extend(more);
+    run_of(shop, &arguments)
+}
+
+fn published(shop: &Path, table: &str) -> Vec<u8> {
+    let path = shop.join(format!("data/demo/lake/marts/demo/{table}.parquet"));
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn a_project_made_by_init_runs_twice_to_the_same_bytes() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    let first = run_demo(&shop, &["--threads", "1"]);
+    assert_eq!(code(&first), 0, "{}", text(&first.stderr));
+    let before: Vec<_> = TABLES.iter().map(|table| published(&shop, table)).collect();
+    let second = run_demo(&shop, &["--threads", "2", "--memory-limit", "64MiB"]);
+    assert_eq!(code(&second), 0, "{}", text(&second.stderr));
+    for (table, before) in TABLES.iter().zip(before) {
+        assert_eq!(published(&shop, table), before, "{table}");
+    }
+    let counted = run_of(
+        &shop,
+        &[
+            "query",
+            "pipelines/demo.yml",
+            "select count(*) as n from customer_values",
+            "--format",
+            "csv",
+        ],
+    );
+    assert_eq!(text(&counted.stdout), "n\n400\n");
+}
+
+#[test]
+fn every_raw_row_is_kept_or_set_aside() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    assert_eq!(code(&run_demo(&shop, &[])), 0);
+    let truth = std::fs::read(shop.join("data/demo/raw/truth/parameters.json")).unwrap();
+    let truth = cvm::demo::Truth::from_json(&truth).unwrap();
+    let sql = "select source, count(*) as n from rows_set_aside group by source order by source";
+    let rows = run_of(
+        &shop,
+        &["query", "pipelines/demo.yml", sql, "--format", "csv"],
+    );
+    let expected: String = truth
+        .tally
+        .rows
+        .keys()
+        .filter(|table| truth.tally.set_aside(Some(table.as_str())) > 0)
+        .map(|table| format!("{table},{}\n", truth.tally.set_aside(Some(table.as_str()))))
+        .collect();
+    assert_eq!(text(&rows.stdout), format!("source,n\n{expected}"));
+
+    let manifests = shop.join("data/demo/lake/marts/demo/_cvm/runs");
+    let manifest = std::fs::read_dir(manifests)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
+    let mut tables = 0;
+    for source in manifest["report"]["sources"].as_array().unwrap() {
+        let name = source["source"].as_str().unwrap();
+        let read = source["rows_read"].as_u64().unwrap();
+        assert_eq!(Some(&read), truth.tally.rows.get(name), "{name}");
+        let kept = source["rows_kept"].as_u64().unwrap();
+        assert_eq!(
+            read,
+            kept + source["rows_set_aside"].as_u64().unwrap(),
+            "{name}"
+        );
+        tables += 1;
+    }
+    assert_eq!(tables, truth.tally.rows.len());
+}
+
+#[test]
+fn too_many_bad_rows_stop_the_run_and_readers_keep_what_they_had() {
+    let folder = project("100");
+    let shop = folder.path().join("shop");
+    assert_eq!(code(&run_demo(&shop, &[])), 0);
+    let before = published(&shop, "customers");
+    let source = shop.join("pipelines/sources/shop.yml");
+    let strict = std::fs::read_to_string(&source).unwrap();
+    let strict = format!(
+        "max_bad_share: 0.0\n{}",
+        strict.replace("\nmax_bad_share:", "\n# max_bad_share:")
+    );
+    std::fs::write(&source, strict).unwrap();
+    let refused = run_demo(&shop, &[]);
+    assert_eq!(code(&refused), 3, "{}", text(&refused.stderr));
+    assert!(
+        text(&refused.stderr).contains("shop."),
+        "{}",
+        text(&refused.stderr)
+    );
+    assert_eq!(published(&shop, "customers"), before);
+}
+
+#[test]
+fn exit_codes_are_those_of_the_readme() {
+    let folder = TempDir::new().unwrap();
+    let here = folder.path();
+    assert_eq!(code(&run_of(here, &["--help"])), 0);
+    assert_eq!(code(&run_of(here, &["rnu"])), 2);
+    assert_eq!(code(&run_of(here, &["validate", "nowhere.yml"])), 2);
+    assert_eq!(code(&run_of(here, &["init", "."])), 0);
+    assert_eq!(code(&run_of(here, &["init", "."])), 2);
+    assert_eq!(code(&run_of(here, &["validate", "pipelines/demo.yml"])), 0);
+    let query = ["query", "pipelines/demo.yml", "select 1"];
+    assert_eq!(code(&run_of(here, &query)), 2);
+    // There is no raw data yet.
+    assert_eq!(code(&run_demo(here, &[])), 2);
+}
+
+#[test]
+fn lists_and_schemas_tell_what_there_is() {
+    let folder = TempDir::new().unwrap();
+    let list = |what: &str| text(&run_of(folder.path(), &["list", what]).stdout);
+    assert!(list("scorers").starts_with("buy_till_you_die\n"));
+    for format in ["csv", "ndjson", "parquet"] {
+        assert!(list("formats").contains(format), "{format}");
+    }
+    assert!(list("entities").contains("survey_responses — "));
+    assert!(list("marts").contains("customer_values — "));
+    for name in ["pipeline", "source", "table", "report"] {
+        let schema = run_of(folder.path(), &["schema", name]);
+        let schema: serde_json::Value = serde_json::from_slice(&schema.stdout).unwrap();
+        assert_eq!(schema["type"], "object", "{name}");
+    }
+}
