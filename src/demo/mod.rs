@@ -47,9 +47,10 @@ pub use truth::{BgNbdTruth, GammaGammaTruth, Shape, Tally, Truth};
 
 use process::{Process, WINDOW_DAYS};
 
-/// The seed of `cvm demo`. It is one draw: the first seed, counted from 1, whose 20,000 customers bring each of
-/// the seven parameters back within one standard error. For a true and unbiased pipeline about two estimates in
-/// three lie that near, so most seeds have one or another parameter a little outside.
+/// The seed of `cvm demo`. It is one draw, and a chosen one: the first seed, counted from 1, whose 20,000
+/// customers bring each of the seven parameters back within one standard error. Of the first 60 seeds 12
+/// do; one parameter by itself comes that near for 58 to 67 % of them, and within two standard errors for
+/// 90 to 97 %, as estimates do that are right.
 pub const DEFAULT_SEED: u64 = 3;
 
 /// The customers of `cvm demo`.

@@ -12,8 +12,9 @@
 //! rates 3 %, more than the standard errors at 20,000 customers. So counts are kept and dates give way. The
 //! process is run in continuous time over exactly (0, T], T the customer's age in days, and each purchase falls on the
 //! nearest day that is free, in order of time. Frequency and age are then exactly the model's; the age at the last
-//! purchase is off by half a day at most, to either side, except where purchases crowd (for about one customer in
-//! a hundred by more than a day), against a mean age of about 500 days.
+//! purchase is off by half a day at most, to either side, except where purchases crowd, against a mean age of
+//! more than a year. Fits to 1,000,000 customers show no bias that their standard errors, a seventh of
+//! those of 20,000 customers, would tell from chance.
 
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -215,7 +216,14 @@ fn draw_channel(uniform: f64) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use cvm_models::btyd::Summaries;
+    use cvm_models::btyd::bg_nbd::BgNbdParams;
+    use cvm_models::fit::Estimate;
+    use cvm_models::spend::Spenders;
+    use cvm_models::spend::gamma_gamma::GammaGammaParams;
+
     use super::*;
+    use crate::demo::{DEFAULT_CUSTOMERS, DEFAULT_SEED};
 
     fn on(days: &[i32]) -> Vec<Purchase> {
         days.iter()
@@ -242,6 +250,84 @@ mod tests {
     #[test]
     fn purchases_never_move_past_the_last_day() {
         assert_eq!(spread_days(&[0, 6, 9, 10, 10, 10], 10), [0, 6, 7, 8, 9, 10]);
+    }
+
+    #[test]
+    fn fitted_parameters_come_back_within_their_standard_errors() {
+        let (bg_nbd, gamma_gamma) = (BgNbdTruth::DEFAULT, GammaGammaTruth::DEFAULT);
+        let process = Process::new(DEFAULT_SEED, 20_089, bg_nbd, gamma_gamma).expect("valid");
+        let (mut frequency, mut recency_age, mut customer_age) = (vec![], vec![], vec![]);
+        let (mut repeats, mut mean_spend) = (vec![], vec![]);
+        let mut purchases = Vec::new();
+        for customer in 0..DEFAULT_CUSTOMERS {
+            let first_day = process.draw(customer, &mut purchases).first_day;
+            let x = purchases.len() as u64 - 1;
+            frequency.push(x);
+            recency_age.push(f64::from(purchases[purchases.len() - 1].day - first_day));
+            customer_age.push(f64::from(20_088 - first_day));
+            if x > 0 {
+                let cents: i64 = purchases[1..].iter().map(|purchase| purchase.cents).sum();
+                repeats.push(x);
+                mean_spend.push(cents as f64 / 100.0 / x as f64);
+            }
+        }
+        let near = |estimates: &[Estimate], truth: &[f64]| {
+            assert_eq!(estimates.len(), truth.len());
+            for (estimate, truth) in estimates.iter().zip(truth) {
+                let error = estimate.standard_error.expect("identified");
+                assert!(
+                    (estimate.value - truth).abs() < error,
+                    "{estimate:?}, truly {truth}"
+                );
+            }
+        };
+        let summaries = Summaries::new(&frequency, &recency_age, &customer_age).expect("possible");
+        let fit = BgNbdParams::default()
+            .check()
+            .expect("valid")
+            .fit(&summaries)
+            .expect("fits");
+        let BgNbdTruth { r, alpha, a, b } = bg_nbd;
+        near(&fit.estimates, &[r, alpha, a, b]);
+        let spenders = Spenders::new(&repeats, &mean_spend).expect("possible");
+        let fit = GammaGammaParams::default()
+            .check()
+            .expect("valid")
+            .fit(&spenders)
+            .expect("fits");
+        let GammaGammaTruth { p, q, v } = gamma_gamma;
+        near(&fit.estimates, &[p, q, v]);
+    }
+
+    /// Means lie within four standard errors of what the parameters imply.
+    #[test]
+    fn traits_have_the_means_of_their_distributions() {
+        let BgNbdTruth { r, alpha, a, b } = BgNbdTruth::DEFAULT;
+        let GammaGammaTruth { p, q, v } = GammaGammaTruth::DEFAULT;
+        let process =
+            Process::new(1, 20_089, BgNbdTruth::DEFAULT, GammaGammaTruth::DEFAULT).expect("valid");
+        let mut purchases = Vec::new();
+        let customers = 20_000;
+        let traits: Vec<Traits> = (0..customers)
+            .map(|c| process.draw(c, &mut purchases))
+            .collect();
+        let near = |of: fn(&Traits) -> f64, expected: f64, deviation: f64| {
+            let mean = traits.iter().map(of).sum::<f64>() / customers as f64;
+            let bound = 4.0 * deviation / (customers as f64).sqrt();
+            assert!(
+                (mean - expected).abs() < bound,
+                "{mean} is not {expected} ± {bound}"
+            );
+        };
+        near(|traits| traits.rate, r / alpha, r.sqrt() / alpha);
+        let variance = a * b / ((a + b) * (a + b) * (a + b + 1.0));
+        near(
+            |traits| traits.dropout_probability,
+            a / (a + b),
+            variance.sqrt(),
+        );
+        let spend = p * v / (q - 1.0);
+        near(|traits| traits.mean_spend, spend, spend / (q - 2.0).sqrt());
     }
 
     #[test]
