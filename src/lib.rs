@@ -8,7 +8,7 @@
 //! user wrote proven   what when  objects  tables             see
 //! ```
 //!
-//! Invariants, each enforced by `ci/layers`:
+//! Invariants; `ci/layers` enforces those that say who uses whom:
 //!
 //! - `cvm-models` knows no Arrow, DataFusion, Tokio, YAML or file system.
 //! - [`spec`] mirrors the user's files and resolves nothing; a [`plan::Plan`] in hand is proven.

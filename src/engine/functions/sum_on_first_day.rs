@@ -25,7 +25,7 @@ use super::groups::{Groups, OneGroup, counted, for_each_counted, refuse_modifier
 
 const NAME: &str = "sum_on_first_day";
 const SYNTAX: &str = "sum_on_first_day(amount, day)";
-/// What BI tools read, see DESIGN.md.
+/// The most digits that every BI tool reads.
 const RESULT_PRECISION: u8 = 18;
 const STATE_PRECISION: u8 = 38;
 
