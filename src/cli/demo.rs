@@ -102,8 +102,7 @@ const BEST: &str =
 
 const FITS: &str = "select model, parameter, estimate, standard_error from model_fits";
 
-const SET_ASIDE: &str = "select source, reason, count(*) as rows from (
-    select source, split_part(reason, ':', 1) as reason from rows_set_aside) as reasons
+const SET_ASIDE: &str = "select source, reason, count(*) as rows from rows_set_aside
     group by source, reason order by source, reason";
 
 fn tell(made: &GenerateReport, findings: &Findings, folder: &std::path::Path) -> String {
