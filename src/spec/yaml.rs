@@ -1,6 +1,6 @@
 //! YAML files into typed values, with the place of each value and *every* fault of a file at once.
 //!
-//! serde stops at the first fault. So a file is first read into a tree of [`Node`]s; then the tree is decoded,
+//! serde stops at the first fault. So a file is first read into a tree of nodes; then the tree is decoded,
 //! and whenever that fails the fault is noted, the faulty node is cut out, and decoding starts again.
 //! Files are a page long, so the repetition costs nothing.
 

@@ -34,7 +34,7 @@ impl PurchaseModel for BgNbd {
     }
 
     /// The discounted figure is ∫₀ᴴ e^(−δt) dE[Y(t)], taken by parts so that it equals `expected_purchases` at δ = 0:
-    /// e^(−δH) E[Y(H)] + δ ∫₀ᴴ e^(−δt) E[Y(t)] dt. The integral is Gauss–Legendre in ln(1 + t/(α+T)), in which E[Y] is
+    /// `e^(−δH) E[Y(H)] + δ ∫₀ᴴ e^(−δt) E[Y(t)] dt`. The integral is Gauss–Legendre in ln(1 + t/(α+T)), in which `E[Y]` is
     /// smooth at every age.
     fn if_alive(&self, horizon: &Horizon, frequency: u64, customer_age: f64) -> IfAlive {
         let alive = self.alive_at(frequency, customer_age);
