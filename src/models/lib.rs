@@ -3,11 +3,11 @@
 //! ```text
 //! btyd/    buy till you die: who is alive, how often will they buy    a folder a model: bg_nbd
 //! spend/   how much is a purchase worth                               a folder a model: gamma_gamma
-//! fit          what every fit reports        optimise    maximum likelihood by Newton steps in a trust region
+//! fit          how every model is fitted     optimise    maximum likelihood by Newton steps in a trust region
 //! quadrature   expectations and integrals    special     functions of mathematical physics
 //! ```
 //!
-//! Every model goes the same way: `Params → check() → fit(&Summaries) → Fit<Model> → predictions`, or
+//! Every model goes the same way: `FitParams → check() → fit(&data) → Fit<Model> → predictions`, or
 //! `Model::new(parameters)` where the parameters are known.
 //!
 //! What holds everywhere:

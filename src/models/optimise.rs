@@ -8,35 +8,52 @@
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
 /// Value, gradient and Hessian of a log-likelihood with respect to its natural parameters.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Evaluation<const N: usize> {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
     /// The log-likelihood.
     pub value: f64,
-    /// First derivatives.
-    pub gradient: [f64; N],
+    /// First derivatives, one a parameter.
+    pub gradient: Vec<f64>,
     /// Second derivatives, symmetric.
-    pub hessian: [[f64; N]; N],
+    pub hessian: Vec<Vec<f64>>,
 }
 
-impl<const N: usize> Evaluation<N> {
-    /// The evaluation of an empty sum.
-    pub const ZERO: Self = Self {
-        value: 0.0,
-        gradient: [0.0; N],
-        hessian: [[0.0; N]; N],
-    };
-
-    /// The Hessian's upper triangle, written into its lower.
-    pub(crate) fn mirrored(mut self) -> Self {
-        let upper = self.hessian;
-        self.hessian = std::array::from_fn(|i| std::array::from_fn(|j| upper[i.min(j)][i.max(j)]));
-        self
-    }
-
+impl Evaluation {
     fn is_finite(&self) -> bool {
         self.value.is_finite()
             && self.gradient.iter().all(|g| g.is_finite())
             && self.hessian.iter().flatten().all(|h| h.is_finite())
+    }
+}
+
+/// An [`Evaluation`] of a known number of parameters while it is summed: on the stack, and only the upper triangle of
+/// the Hessian counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Sums<const N: usize> {
+    pub(crate) value: f64,
+    pub(crate) gradient: [f64; N],
+    pub(crate) hessian: [[f64; N]; N],
+}
+
+impl<const N: usize> Sums<N> {
+    /// The empty sum.
+    pub(crate) const ZERO: Self = Self {
+        value: 0.0,
+        gradient: [0.0; N],
+        hessian: [[0.0; N]; N],
+    };
+}
+
+impl<const N: usize> From<Sums<N>> for Evaluation {
+    fn from(sums: Sums<N>) -> Self {
+        let upper = |i: usize, j: usize| sums.hessian[i.min(j)][i.max(j)];
+        Self {
+            value: sums.value,
+            gradient: sums.gradient.to_vec(),
+            hessian: (0..N)
+                .map(|i| (0..N).map(|j| upper(i, j)).collect())
+                .collect(),
+        }
     }
 }
 
@@ -109,12 +126,12 @@ pub struct Convergence {
 }
 
 /// The best point found and how it was found.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Maximum<const N: usize> {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Maximum {
     /// The parameters.
-    pub parameters: [f64; N],
+    pub parameters: Vec<f64>,
     /// The log-likelihood and its derivatives there.
-    pub evaluation: Evaluation<N>,
+    pub evaluation: Evaluation,
     /// How the search ended.
     pub convergence: Convergence,
 }
@@ -127,24 +144,24 @@ pub struct Maximum<const N: usize> {
 ///
 /// With a `sample`, the same likelihood over a part of the rows, the search from each start begins on it, and
 /// `objective` is maximised from where that led: once, if it led to one place. It changes the time, not the maximum.
-pub fn maximise<const N: usize>(
-    objective: impl Fn(&[f64; N]) -> Evaluation<N>,
-    sample: Option<impl Fn(&[f64; N]) -> Evaluation<N>>,
-    starts: &[[f64; N]],
-    scale: &[f64; N],
+pub fn maximise(
+    objective: impl Fn(&[f64]) -> Evaluation,
+    sample: Option<impl Fn(&[f64]) -> Evaluation>,
+    starts: &[Vec<f64>],
+    scale: &[f64],
     limits: &SearchLimits,
-) -> Option<Maximum<N>> {
+) -> Option<Maximum> {
     let origins = match sample {
         Some(sample) => origins_from_sample(sample, starts, scale, limits),
         None => starts
             .iter()
             .map(|start| Origin {
-                start: *start,
+                start: start.clone(),
                 starts: 1,
             })
             .collect(),
     };
-    let searches: Vec<(Search<N>, u32)> = origins
+    let searches: Vec<(Search, u32)> = origins
         .iter()
         .filter_map(|origin| {
             Some((
@@ -157,17 +174,16 @@ pub fn maximise<const N: usize>(
         .iter()
         .map(|(s, _)| s.evaluation.value)
         .max_by(f64::total_cmp)?;
-    let level = |s: &Search<N>| s.evaluation.value >= highest - 1e-9 * highest.abs().max(1.0);
+    let level = |s: &Search| s.evaluation.value >= highest - 1e-9 * highest.abs().max(1.0);
     let converged = searches
         .iter()
         .find(|(s, _)| level(s) && s.reason == StopReason::Converged);
     let (best, _) =
         converged.or_else(|| searches.iter().find(|(s, _)| s.evaluation.value == highest))?;
-    let agrees =
-        |s: &Search<N>| (s.evaluation.value - highest).abs() <= 1e-6 * highest.abs().max(1.0);
+    let agrees = |s: &Search| (s.evaluation.value - highest).abs() <= 1e-6 * highest.abs().max(1.0);
     Some(Maximum {
         parameters: best.parameters(),
-        evaluation: best.evaluation,
+        evaluation: best.evaluation.clone(),
         convergence: Convergence {
             converged: best.reason == StopReason::Converged,
             reason: best.reason,
@@ -185,35 +201,34 @@ pub fn maximise<const N: usize>(
 }
 
 /// Where a search begins, and how many of the caller's starts led there.
-struct Origin<const N: usize> {
-    start: [f64; N],
+struct Origin {
+    start: Vec<f64>,
     starts: u32,
 }
 
 /// Maxima of the sample, each once. A start from which the sample has no maximum stays as it is.
-fn origins_from_sample<const N: usize>(
-    sample: impl Fn(&[f64; N]) -> Evaluation<N>,
-    starts: &[[f64; N]],
-    scale: &[f64; N],
+fn origins_from_sample(
+    sample: impl Fn(&[f64]) -> Evaluation,
+    starts: &[Vec<f64>],
+    scale: &[f64],
     limits: &SearchLimits,
-) -> Vec<Origin<N>> {
+) -> Vec<Origin> {
     /// Of the logarithm of a parameter; far above what a search leaves and far below what separates two maxima.
     const SAME: f64 = 1e-3;
-    let mut origins: Vec<Origin<N>> = Vec::new();
+    let mut origins: Vec<Origin> = Vec::new();
     for start in starts {
         let search = Search::run(&sample, start, scale, limits);
         let end = search
             .filter(|s| s.reason == StopReason::Converged)
             .map(|s| s.parameters());
-        let near =
-            |a: &[f64; N], b: &[f64; N]| a.iter().zip(b).all(|(a, b)| (a / b).ln().abs() < SAME);
-        match (
-            end,
-            end.and_then(|end| origins.iter_mut().find(|origin| near(&origin.start, &end))),
-        ) {
-            (Some(_), Some(origin)) => origin.starts += 1,
-            (end, _) => origins.push(Origin {
-                start: end.unwrap_or(*start),
+        let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a / b).ln().abs() < SAME);
+        let known = end
+            .as_ref()
+            .and_then(|end| origins.iter_mut().find(|origin| near(&origin.start, end)));
+        match known {
+            Some(origin) => origin.starts += 1,
+            None => origins.push(Origin {
+                start: end.unwrap_or_else(|| start.clone()),
                 starts: 1,
             }),
         }
@@ -283,9 +298,10 @@ impl Quadratic {
 }
 
 /// One search from one start.
-struct Search<const N: usize> {
-    position: [f64; N],
-    evaluation: Evaluation<N>,
+struct Search {
+    /// Logarithms of the parameters.
+    position: Vec<f64>,
+    evaluation: Evaluation,
     iterations: u32,
     evaluations: u32,
     reason: StopReason,
@@ -299,16 +315,20 @@ const MAX_IDLE: u32 = 8;
 /// Information about the logarithm of a parameter below this (a standard error of e^100) is none.
 const LEAST_INFORMATION: f64 = 1e-4;
 
-impl<const N: usize> Search<N> {
-    fn parameters(&self) -> [f64; N] {
-        self.position.map(f64::exp)
+fn exponentials(position: &[f64]) -> Vec<f64> {
+    position.iter().map(|y| y.exp()).collect()
+}
+
+impl Search {
+    fn parameters(&self) -> Vec<f64> {
+        exponentials(&self.position)
     }
 
     fn local(&self) -> Quadratic {
         let theta = self.parameters();
         let (g, h) = (&self.evaluation.gradient, &self.evaluation.hessian);
-        let gradient = DVector::from_fn(N, |i, _| -theta[i] * g[i]);
-        let hessian = DMatrix::from_fn(N, N, |i, j| {
+        let gradient = DVector::from_fn(theta.len(), |i, _| -theta[i] * g[i]);
+        let hessian = DMatrix::from_fn(theta.len(), theta.len(), |i, j| {
             let diagonal = if i == j { theta[i] * g[i] } else { 0.0 };
             -(theta[i] * theta[j] * 0.5 * (h[i][j] + h[j][i]) + diagonal)
         });
@@ -322,15 +342,15 @@ impl<const N: usize> Search<N> {
     }
 
     fn run(
-        objective: &impl Fn(&[f64; N]) -> Evaluation<N>,
-        start: &[f64; N],
-        scale: &[f64; N],
+        objective: &impl Fn(&[f64]) -> Evaluation,
+        start: &[f64],
+        scale: &[f64],
         limits: &SearchLimits,
     ) -> Option<Self> {
         let reach = limits.range.ln();
         let inside = |i: usize, y: f64| y.clamp(scale[i].ln() - reach, scale[i].ln() + reach);
-        let position: [f64; N] = std::array::from_fn(|i| inside(i, start[i].ln()));
-        let evaluation = objective(&position.map(f64::exp));
+        let position: Vec<f64> = (0..start.len()).map(|i| inside(i, start[i].ln())).collect();
+        let evaluation = objective(&exponentials(&position));
         if !evaluation.is_finite() {
             return None;
         }
@@ -354,7 +374,7 @@ impl<const N: usize> Search<N> {
     }
 
     /// A search that ends without a maximum within two powers of ten of the box has been stopped by it.
-    fn explain(&self, reason: StopReason, scale: &[f64; N], reach: f64) -> StopReason {
+    fn explain(&self, reason: StopReason, scale: &[f64], reach: f64) -> StopReason {
         let near = reach - 100.0_f64.ln();
         let bound = self
             .position
@@ -371,7 +391,7 @@ impl<const N: usize> Search<N> {
     /// One step, or the reason why there is none to take.
     fn advance(
         &mut self,
-        objective: &impl Fn(&[f64; N]) -> Evaluation<N>,
+        objective: &impl Fn(&[f64]) -> Evaluation,
         inside: &impl Fn(usize, f64) -> f64,
         radius: &mut f64,
     ) -> Option<StopReason> {
@@ -386,14 +406,17 @@ impl<const N: usize> Search<N> {
             });
         }
         let wanted = local.step(*radius);
-        let target: [f64; N] = std::array::from_fn(|i| inside(i, self.position[i] + wanted[i]));
-        let step = DVector::from_fn(N, |i, _| target[i] - self.position[i]);
+        let parameters = self.position.len();
+        let target: Vec<f64> = (0..parameters)
+            .map(|i| inside(i, self.position[i] + wanted[i]))
+            .collect();
+        let step = DVector::from_fn(parameters, |i, _| target[i] - self.position[i]);
         let outward = |i: usize| step[i] == 0.0 && wanted[i] != 0.0;
-        if (0..N).any(outward) {
+        if (0..parameters).any(outward) {
             return Some(StopReason::AtBound);
         }
         let predicted = local.predicted_gain(&step);
-        let trial = objective(&target.map(f64::exp));
+        let trial = objective(&exponentials(&target));
         self.evaluations += 1;
         let gain = trial.value - self.evaluation.value;
         // Differences of sums this large are rounding; there the quadratic is the better witness.

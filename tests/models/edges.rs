@@ -1,23 +1,24 @@
 //! Stated answers where there is little to answer from, or nothing.
 
-use cvm_models::btyd::bg_nbd::{BgNbd, BgNbdError, BgNbdParams};
+use cvm_models::btyd::bg_nbd::{BgNbd, BgNbdParams};
 use cvm_models::btyd::{
     Horizon, HorizonError, Prediction, PurchaseModel, Summaries, SummariesError, Summary,
     SummaryDefect,
 };
+use cvm_models::fit::{FitError, ParameterError};
 use cvm_models::optimise::{SearchLimits, StopReason};
-use cvm_models::spend::gamma_gamma::{GammaGamma, GammaGammaError, GammaGammaParams};
+use cvm_models::spend::gamma_gamma::{GammaGamma, GammaGammaParams};
 use cvm_models::spend::{Spender, SpenderDefect, Spenders, SpendersError};
 
 use crate::{bg_nbd, gamma_gamma};
 
-fn try_fit(summaries: &Summaries) -> Result<(bool, StopReason), BgNbdError> {
+fn try_fit(summaries: &Summaries) -> Result<(bool, StopReason), FitError> {
     let fit = BgNbdParams::default().check()?.fit(summaries)?;
     assert!(fit.log_likelihood.is_finite() && fit.model.parameters().iter().all(|p| p.is_finite()));
     Ok((fit.convergence.converged, fit.convergence.reason))
 }
 
-fn try_spend_fit(spenders: &Spenders) -> Result<(bool, StopReason), GammaGammaError> {
+fn try_spend_fit(spenders: &Spenders) -> Result<(bool, StopReason), FitError> {
     let fit = GammaGammaParams::default().check()?.fit(spenders)?;
     assert!(fit.log_likelihood.is_finite() && fit.model.parameters().iter().all(|p| p.is_finite()));
     Ok((fit.convergence.converged, fit.convergence.reason))
@@ -26,10 +27,15 @@ fn try_spend_fit(spenders: &Spenders) -> Result<(bool, StopReason), GammaGammaEr
 #[test]
 fn no_customers_are_refused() {
     let nobody = Summaries::new(&[], &[], &[]).unwrap();
-    assert_eq!(try_fit(&nobody), Err(BgNbdError::NoCustomers));
+    assert_eq!(
+        try_fit(&nobody),
+        Err(FitError::NoCustomers { model: "BG/NBD" })
+    );
     assert_eq!(
         try_spend_fit(&Spenders::new(&[], &[]).unwrap()),
-        Err(GammaGammaError::NoCustomers)
+        Err(FitError::NoCustomers {
+            model: "Gamma-Gamma"
+        })
     );
 }
 
@@ -38,12 +44,18 @@ fn nobody_who_buys_again_is_refused() {
     let once = Summaries::new(&[0, 0, 0], &[0.0; 3], &[0.0, 3.0, 7.0]).unwrap();
     assert_eq!(
         try_fit(&once),
-        Err(BgNbdError::NoRepeatPurchase { customers: 3 })
+        Err(FitError::NoRepeatPurchase {
+            model: "BG/NBD",
+            customers: 3
+        })
     );
     let new = Summaries::new(&[0], &[0.0], &[0.0]).unwrap();
     assert_eq!(
         try_fit(&new),
-        Err(BgNbdError::NoRepeatPurchase { customers: 1 })
+        Err(FitError::NoRepeatPurchase {
+            model: "BG/NBD",
+            customers: 1
+        })
     );
 }
 
@@ -276,26 +288,42 @@ fn impossible_spenders_are_refused_with_their_row() {
     );
 }
 
+fn refusal(model: &'static str, name: &str, value: f64) -> ParameterError {
+    ParameterError {
+        model,
+        name: name.to_owned(),
+        value,
+    }
+}
+
+fn start_refusal(model: &'static str, position: usize, value: f64) -> FitError {
+    let name = format!("parameter {} of a start", position + 1);
+    FitError::Parameter(refusal(model, &name, value))
+}
+
 #[test]
 fn parameters_outside_their_domain_are_refused() {
     for (position, name) in BgNbd::PARAMETERS.into_iter().enumerate() {
         for value in [0.0, -1.0, f64::INFINITY] {
             let mut p = [1.0; 4];
             p[position] = value;
-            let refused = BgNbdError::Parameter { name, value };
+            let refused = refusal("BG/NBD", name, value);
             assert_eq!(BgNbd::new(p[0], p[1], p[2], p[3]), Err(refused));
-            assert_eq!(BgNbdParams::default().starts(vec![p]).check(), Err(refused));
+            assert_eq!(
+                BgNbdParams::default().starts(vec![p]).check(),
+                Err(start_refusal("BG/NBD", position, value))
+            );
         }
     }
     for (position, name) in GammaGamma::PARAMETERS.into_iter().enumerate() {
         for value in [0.0, -1.0, f64::INFINITY] {
             let mut p = [1.0; 3];
             p[position] = value;
-            let refused = GammaGammaError::Parameter { name, value };
+            let refused = refusal("Gamma-Gamma", name, value);
             assert_eq!(GammaGamma::new(p[0], p[1], p[2]), Err(refused));
             assert_eq!(
                 GammaGammaParams::default().starts(vec![p]).check(),
-                Err(refused)
+                Err(start_refusal("Gamma-Gamma", position, value))
             );
         }
     }
@@ -311,11 +339,13 @@ fn parameters_outside_their_domain_are_refused() {
     ] {
         assert_eq!(
             BgNbdParams::default().limits(limits).check(),
-            Err(BgNbdError::Limits)
+            Err(FitError::Limits { model: "BG/NBD" })
         );
         assert_eq!(
             GammaGammaParams::default().limits(limits).check(),
-            Err(GammaGammaError::Limits)
+            Err(FitError::Limits {
+                model: "Gamma-Gamma"
+            })
         );
     }
 }

@@ -64,7 +64,7 @@ fn summaries(rows: &[(Summary, u64)]) -> Summaries {
 /// Compares derivatives with central differences in the logarithm of each parameter.
 fn derivatives_hold<const N: usize>(
     theta: [f64; N],
-    evaluate: impl Fn([f64; N]) -> cvm_models::optimise::Evaluation<N>,
+    evaluate: impl Fn([f64; N]) -> cvm_models::optimise::Evaluation,
 ) -> Result<(), TestCaseError> {
     let here = evaluate(theta);
     let step = 1e-5;

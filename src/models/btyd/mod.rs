@@ -1,12 +1,13 @@
 //! Buy till you die: customers buy at a rate of their own until, unseen, they stop for good.
 //!
-//! A model is a folder with `mod` (the valid parameters and what they mean), `params` (how to fit), `likelihood` and
+//! A model is a folder with `mod` (the valid parameters, what they mean and where a fit begins), `likelihood` and
 //! `predict`, and implements [`PurchaseModel`], through which scoring is the same for all. They share the sufficient
 //! statistics ([`Summary`], [`Summaries`]) and the [`Horizon`] that predictions look ahead.
 //!
 //! Time has any unit, as long as it is one unit throughout.
 
 pub mod bg_nbd;
+mod discounting;
 mod horizon;
 mod ranking;
 mod summaries;
@@ -14,6 +15,7 @@ mod summary;
 
 use rayon::prelude::*;
 
+use crate::fit::FitError;
 pub use horizon::{Horizon, HorizonError};
 use ranking::Ranking;
 pub(crate) use summaries::Histories;
@@ -41,25 +43,108 @@ pub struct IfAlive {
     pub discounted_expected_purchases: f64,
 }
 
-/// A model of repeat purchases in continuous time with known parameters.
+/// A model of repeat purchases with known parameters.
+///
+/// A customer is alive or not at the end of the observed time T; who is alive has purchases ahead that depend on the
+/// number of purchases so far and on T alone. Every prediction is made of these two halves.
 pub trait PurchaseModel: Send + Sync {
     /// Log-likelihood of one customer's history.
     fn log_likelihood(&self, customer: &Summary) -> f64;
 
-    /// Probability that the customer is still one, given the history.
+    /// Probability that the customer is still one, given the history; in [0, 1].
     fn probability_alive(&self, customer: &Summary) -> f64;
 
-    /// Purchases ahead of a customer who is known to be alive after `frequency` repeat purchases at `customer_age`.
-    /// Purchases being Poisson, it does not matter when the last one was.
-    fn if_alive(&self, horizon: &Horizon, frequency: u64, customer_age: f64) -> IfAlive;
+    /// Purchases expected in the `time` after T of a customer who is known to be alive after `frequency` repeat
+    /// purchases at T = `customer_age`. `time` is finite and not negative; 0 at 0, and non-decreasing.
+    fn purchases_if_alive(&self, time: f64, frequency: u64, customer_age: f64) -> f64;
 
-    /// Expected purchases in the `time` after the end of the observed time, given the history; 0 at 0, NaN for a
-    /// negative or infinite time.
-    fn expected_purchases(&self, time: f64, customer: &Summary) -> f64;
+    /// The time over which [`PurchaseModel::purchases_if_alive`] bends at this age: where quadrature looks. Positive.
+    fn time_scale(&self, customer_age: f64) -> f64;
+
+    /// The distribution of the number of purchases in the `time` after T of a customer who is known to be alive:
+    /// `probabilities[k]` becomes that of exactly k. `time` is finite and not negative.
+    fn distribution_if_alive(
+        &self,
+        time: f64,
+        frequency: u64,
+        customer_age: f64,
+        probabilities: &mut [f64],
+    );
 
     /// Expected repeat purchases of a new customer in the `time` after the first purchase; 0 at 0, NaN for a negative
     /// or infinite time.
     fn expected_purchases_new_customer(&self, time: f64) -> f64;
+
+    /// The distribution of the number of repeat purchases of a new customer in the `time` after the first purchase:
+    /// `probabilities[k]` becomes that of exactly k. `time` is finite and not negative.
+    fn distribution_new_customer(&self, time: f64, probabilities: &mut [f64]);
+
+    /// Purchases ahead of a customer who is known to be alive.
+    fn if_alive(&self, horizon: &Horizon, frequency: u64, customer_age: f64) -> IfAlive {
+        discounting::within(horizon, self.time_scale(customer_age), |time| {
+            self.purchases_if_alive(time, frequency, customer_age)
+        })
+    }
+
+    /// Expected purchases in the `time` after the end of the observed time, given the history; 0 at 0, NaN for a
+    /// negative or infinite time.
+    fn expected_purchases(&self, time: f64, customer: &Summary) -> f64 {
+        if !(time.is_finite() && time >= 0.0) {
+            return f64::NAN;
+        }
+        self.probability_alive(customer)
+            * self.purchases_if_alive(time, customer.frequency(), customer.customer_age())
+    }
+
+    /// The distribution of the number of purchases in the `time` after the end of the observed time, given the history:
+    /// `probabilities[k]` becomes that of exactly k; NaN for a negative or infinite time.
+    fn distribution(&self, time: f64, customer: &Summary, probabilities: &mut [f64]) {
+        if !(time.is_finite() && time >= 0.0) {
+            probabilities.fill(f64::NAN);
+            return;
+        }
+        let (frequency, age) = (customer.frequency(), customer.customer_age());
+        self.distribution_if_alive(time, frequency, age, probabilities);
+        let alive = self.probability_alive(customer);
+        for probability in probabilities.iter_mut() {
+            *probability *= alive;
+        }
+        if let Some(none) = probabilities.first_mut() {
+            *none += 1.0 - alive;
+        }
+    }
+
+    /// Discounted expected residual transactions (DERT): all purchases ever after the end of the observed time, each
+    /// discounted to it at the force of interest δ per unit of time (Fader, Hardie & Lee 2005, "RFM and CLV"). NaN
+    /// unless δ is positive and finite.
+    fn discounted_expected_residual_transactions(
+        &self,
+        force_of_interest: f64,
+        customer: &Summary,
+    ) -> f64 {
+        if !(force_of_interest.is_finite() && force_of_interest > 0.0) {
+            return f64::NAN;
+        }
+        let (frequency, age) = (customer.frequency(), customer.customer_age());
+        let ahead = discounting::for_ever(force_of_interest, self.time_scale(age), |time| {
+            self.purchases_if_alive(time, frequency, age)
+        });
+        self.probability_alive(customer) * ahead
+    }
+
+    /// The tracking curve: cumulative repeat purchases expected by each of `times`, of customers who made their first
+    /// purchase at `births` (time and number of customers), summed in their order.
+    fn tracking(&self, births: &[(f64, u64)], times: &[f64]) -> Vec<f64> {
+        let by = |time: f64| {
+            let cohorts = births.iter().filter(|(birth, _)| *birth < time);
+            cohorts
+                .map(|(birth, customers)| {
+                    exact(*customers) * self.expected_purchases_new_customer(time - birth)
+                })
+                .sum()
+        };
+        times.iter().map(|time| by(*time)).collect()
+    }
 
     /// Everything about one customer.
     fn predict(&self, horizon: &Horizon, customer: &Summary) -> Prediction {
@@ -122,6 +207,21 @@ pub trait PurchaseModel: Send + Sync {
             .map(row)
             .collect())
     }
+}
+
+/// The observed time a repeat purchase: the natural scale of times in a model of purchases.
+///
+/// # Errors
+/// Where nobody bought again, so that the rate of purchases and of leaving cannot be told.
+pub(crate) fn time_a_purchase(model: &'static str, summaries: &Summaries) -> Result<f64, FitError> {
+    if summaries.repeat_purchases() == 0.0 {
+        return Err(FitError::NoRepeatPurchase {
+            model,
+            customers: summaries.customers(),
+        });
+    }
+    // Above 0, as a repeat purchase takes time.
+    Ok(summaries.observed_time() / summaries.repeat_purchases())
 }
 
 fn predict_with(probability_alive: f64, if_alive: IfAlive) -> Prediction {

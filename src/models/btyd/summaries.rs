@@ -116,6 +116,24 @@ impl Summaries {
         self.time
     }
 
+    /// Every n-th history of repeat buyers and an n-th of everybody else, where there are so many that the search for a
+    /// maximum is better begun on a sample. In their order every n-th is a fair sample of them.
+    pub(crate) fn thinned(&self) -> Option<Self> {
+        let histories = self.histories.thinned()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a part of a count below 2^53"
+        )]
+        let customers = histories.ages.iter().map(|(_, n, _)| n).sum::<f64>() as u64;
+        Some(Self {
+            customers,
+            purchases: histories.frequencies.iter().map(|(x, n)| x * n).sum(),
+            time: histories.ages.iter().map(|(age, n, _)| age * n).sum(),
+            histories,
+        })
+    }
+
     fn build(
         x: &[u64],
         t_x: &[f64],
@@ -213,9 +231,7 @@ impl Histories {
         }
     }
 
-    /// Every n-th history of repeat buyers and an n-th of everybody else, where there are so many that the search for a
-    /// maximum is better begun on a sample. In their order every n-th is a fair sample of them.
-    pub(crate) fn thinned(&self) -> Option<Self> {
+    fn thinned(&self) -> Option<Self> {
         let every = self.repeaters.len() / THINNED_ROWS;
         if every < 2 {
             return None;

@@ -15,7 +15,7 @@
 use super::BgNbd;
 use crate::btyd::{Histories, Summary};
 use crate::chunks::ordered_fold;
-use crate::optimise::Evaluation;
+use crate::optimise::{Evaluation, Sums};
 use crate::special::{digamma, ln_gamma, trigamma};
 
 /// The odds u of having left, as a logarithm, for x > 0.
@@ -82,20 +82,20 @@ impl<'a> Likelihood<'a> {
     }
 
     /// Value, gradient and Hessian at (r, α, a, b).
-    pub(super) fn evaluate(&self, theta: &[f64; 4]) -> Evaluation<4> {
+    pub(super) fn evaluate(&self, theta: &[f64; 4]) -> Evaluation {
         let mut total = self.by_frequency(theta);
         self.add_by_age(theta, &mut total);
         add_left(theta, &self.sum_left(theta), &mut total);
-        total.mirrored()
+        total.into()
     }
 
     /// The terms that depend on x alone.
-    fn by_frequency(&self, &[r, alpha, a, b]: &[f64; 4]) -> Evaluation<4> {
+    fn by_frequency(&self, &[r, alpha, a, b]: &[f64; 4]) -> Sums<4> {
         let log_alpha = alpha.ln();
         let at_zero = [ln_gamma(r), ln_gamma(b), ln_gamma(a + b)];
         let first = [digamma(r), digamma(b), digamma(a + b)];
         let second = [trigamma(r), trigamma(b), trigamma(a + b)];
-        let mut total = Evaluation::ZERO;
+        let mut total = Sums::ZERO;
         for &(x, n) in &self.histories.frequencies {
             total.value += n * r * log_alpha;
             total.gradient[0] += n * log_alpha;
@@ -130,7 +130,7 @@ impl<'a> Likelihood<'a> {
     }
 
     /// −(r+x) ln(α+T), summed over the customers of each distinct T.
-    fn add_by_age(&self, &[r, alpha, ..]: &[f64; 4], total: &mut Evaluation<4>) {
+    fn add_by_age(&self, &[r, alpha, ..]: &[f64; 4], total: &mut Sums<4>) {
         let ages = &self.histories.ages;
         let sums = ordered_fold(
             ages.len(),
@@ -256,7 +256,7 @@ impl Left {
 }
 
 /// Adds ln(1 + eᵘ): gradient s ∂u, Hessian q ∂u ∂uᵀ + s ∂²u, with ∂u = (D, F, 1/a, −i).
-fn add_left(&[_, _, a, _]: &[f64; 4], left: &Left, total: &mut Evaluation<4>) {
+fn add_left(&[_, _, a, _]: &[f64; 4], left: &Left, total: &mut Sums<4>) {
     total.value += left.value;
     let g = &mut total.gradient;
     g[0] += left.s_d;

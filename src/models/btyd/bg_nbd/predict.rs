@@ -13,6 +13,7 @@
 
 use super::BgNbd;
 use super::likelihood::{log_odds_of_having_left, of_customer};
+use crate::btyd::discounting::Panels;
 use crate::btyd::{Horizon, IfAlive, PurchaseModel, Summary, exact};
 use crate::quadrature::{GAUSS_LEGENDRE, beta_expectation};
 
@@ -33,9 +34,16 @@ impl PurchaseModel for BgNbd {
         1.0 / (1.0 + log_odds_of_having_left(self, customer).exp())
     }
 
-    /// The discounted figure is ∫₀ᴴ e^(−δt) dE[Y(t)], taken by parts so that it equals `expected_purchases` at δ = 0:
-    /// `e^(−δH) E[Y(H)] + δ ∫₀ᴴ e^(−δt) E[Y(t)] dt`. The integral is Gauss–Legendre in ln(1 + t/(α+T)), in which `E[Y]` is
-    /// smooth at every age.
+    /// Fader, Hardie & Lee (2005), equation 10, without P(alive).
+    fn purchases_if_alive(&self, time: f64, frequency: u64, customer_age: f64) -> f64 {
+        self.alive_at(frequency, customer_age).purchases(time)
+    }
+
+    fn time_scale(&self, customer_age: f64) -> f64 {
+        self.alpha + customer_age
+    }
+
+    /// As the trait does it, but one pass gives the purchases by all nodes of a panel.
     fn if_alive(&self, horizon: &Horizon, frequency: u64, customer_age: f64) -> IfAlive {
         let alive = self.alive_at(frequency, customer_age);
         let (expected_purchases, discounted_expected_purchases) =
@@ -51,15 +59,19 @@ impl PurchaseModel for BgNbd {
         }
     }
 
-    /// Fader, Hardie & Lee (2005), equation 10.
-    fn expected_purchases(&self, time: f64, customer: &Summary) -> f64 {
-        if !(time.is_finite() && time >= 0.0) {
-            return f64::NAN;
-        }
-        self.probability_alive(customer)
-            * self
-                .alive_at(customer.frequency(), customer.customer_age())
-                .purchases(time)
+    fn distribution_if_alive(
+        &self,
+        time: f64,
+        frequency: u64,
+        customer_age: f64,
+        probabilities: &mut [f64],
+    ) {
+        self.alive_at(frequency, customer_age)
+            .distribution(time, probabilities);
+    }
+
+    fn distribution_new_customer(&self, time: f64, probabilities: &mut [f64]) {
+        self.alive_at(0, 0.0).distribution(time, probabilities);
     }
 
     /// Fader, Hardie & Lee (2005), equation 9.
@@ -67,13 +79,7 @@ impl PurchaseModel for BgNbd {
         if !(time.is_finite() && time >= 0.0) {
             return f64::NAN;
         }
-        Alive {
-            shape: self.r,
-            rate: self.alpha,
-            a: self.a,
-            b: self.b,
-        }
-        .purchases(time)
+        self.alive_at(0, 0.0).purchases(time)
     }
 }
 
@@ -98,11 +104,6 @@ struct Alive {
     b: f64,
 }
 
-/// A panel of the discounting integral spans at most this much of ln(1 + t/S), and this much of δt on average: the
-/// error stays below 1e-8 of the figure, and below 1e-10 for any plausible model (tested).
-const PANEL_GROWTH: f64 = 3.0;
-const PANEL_DISCOUNT: f64 = 0.7;
-const MAX_PANELS: f64 = 1000.0;
 /// Past this many terms the integral over p is cheaper than the series.
 const SERIES_MAX_TERMS: f64 = 4000.0;
 /// (1−w)ᴿ below e^−650 would underflow on the way.
@@ -121,12 +122,10 @@ impl Alive {
     /// Expected purchases within the horizon, undiscounted and discounted.
     fn discounted(&self, horizon: &Horizon) -> (f64, f64) {
         let (length, force) = (horizon.length(), horizon.force_of_interest());
-        let growth = (length / self.rate).ln_1p();
-        let panels = (growth / PANEL_GROWTH)
-            .max(force * length / PANEL_DISCOUNT)
-            .ceil()
-            .clamp(1.0, MAX_PANELS);
-        let width = growth / panels;
+        let Panels {
+            number: panels,
+            width,
+        } = Panels::new(length, force, self.rate);
         let serves = self.series_serves(length);
         let (mut expected, mut deferred, mut panel) = (0.0, 0.0, 0.0);
         while panel < panels {
@@ -152,6 +151,36 @@ impl Alive {
         let discounted = (-force * length).exp() * expected + force * width * deferred;
         // The bound holds exactly; quadrature may miss it in the last digits.
         (expected, discounted.min(expected))
+    }
+
+    /// Fader, Hardie & Lee (2005), equation 8, for λ ~ Gamma(R, rate S): who is alive has bought n times by t, all of
+    /// whom stayed, or has left at the n-th purchase before t.
+    fn distribution(&self, time: f64, probabilities: &mut [f64]) {
+        let Self { shape, a, b, .. } = *self;
+        let growth = (time / self.rate).ln_1p();
+        let w = -(-growth).exp_m1();
+        // P(N = n) of the negative binomial N of purchases if nobody left, and P(N > n).
+        let mut exactly = (-shape * growth).exp();
+        let mut more = -(-shape * growth).exp_m1();
+        let (mut n, mut reach) = (0.0, 1.0);
+        // P(N ≥ n).
+        let mut at_least = 1.0;
+        for probability in probabilities.iter_mut() {
+            // Who reached the n-th purchase stays there with (B+n−1)/(a+B+n−1) and leaves with a/(a+B+n−1).
+            *probability = if n == 0.0 {
+                exactly
+            } else {
+                let end = a + b + n - 1.0;
+                let stayed = reach * (b + n - 1.0) / end;
+                let left = reach * a / end;
+                reach = stayed;
+                stayed * exactly + left * at_least
+            };
+            at_least = more;
+            exactly *= (shape + n) / (n + 1.0) * w;
+            more = (more - exactly).max(0.0);
+            n += 1.0;
+        }
     }
 
     fn series_serves(&self, time: f64) -> bool {

@@ -11,7 +11,7 @@
 
 use super::GammaGamma;
 use crate::chunks::ordered_fold;
-use crate::optimise::Evaluation;
+use crate::optimise::{Evaluation, Sums as Derivatives};
 use crate::special::{digamma, ln_gamma, trigamma};
 use crate::spend::{Row, Spender, Table};
 
@@ -57,9 +57,9 @@ fn sums(table: &Table, v: f64) -> Sums {
 }
 
 /// Value, gradient and Hessian at (p, q, v).
-pub(super) fn evaluate(table: &Table, &[p, q, v]: &[f64; 3]) -> Evaluation<3> {
+pub(super) fn evaluate(table: &Table, &[p, q, v]: &[f64; 3]) -> Evaluation {
     let [log, x_log, inverse, x_inverse, square, x_square] = sums(table, v);
-    let mut total = Evaluation::ZERO;
+    let mut total = Derivatives::<3>::ZERO;
     total.value = -(p * x_log + q * log);
     total.gradient = [-x_log, -log, -(p * x_inverse + q * inverse)];
     total.hessian[0][2] = -x_inverse;
@@ -84,5 +84,5 @@ pub(super) fn evaluate(table: &Table, &[p, q, v]: &[f64; 3]) -> Evaluation<3> {
         total.hessian[1][2] += n / v;
         total.hessian[2][2] -= n * q / (v * v);
     }
-    total.mirrored()
+    total.into()
 }

@@ -4,10 +4,8 @@
 //! independent of how often one buys. v has the unit of money, p and q have none.
 
 mod likelihood;
-mod params;
 
-pub use params::{GammaGammaError, GammaGammaParams, ValidGammaGammaParams};
-
+use crate::fit::{FitError, FitParams, Model, ParameterError, positive};
 use crate::optimise::Evaluation;
 use crate::spend::{Spender, Spenders};
 
@@ -19,6 +17,47 @@ pub struct GammaGamma {
     v: f64,
 }
 
+/// How to fit Gamma-Gamma.
+pub type GammaGammaParams = FitParams<GammaGamma>;
+
+/// p and q of the starts; v follows from the mean spend p v / (q − 1).
+const SHAPES: [[f64; 2]; 3] = [[4.0, 4.0], [1.0, 2.0], [20.0, 10.0]];
+
+impl Model for GammaGamma {
+    type Data = Spenders;
+    const NAME: &'static str = "Gamma-Gamma";
+
+    fn names(_: &Spenders) -> Vec<String> {
+        Self::PARAMETERS.map(str::to_owned).to_vec()
+    }
+
+    fn customers(spenders: &Spenders) -> u64 {
+        spenders.customers()
+    }
+
+    fn scale(spenders: &Spenders) -> Result<Vec<f64>, FitError> {
+        Ok(vec![1.0, 1.0, spenders.mean_spend()])
+    }
+
+    fn starts(_: &Spenders, scale: &[f64]) -> Vec<Vec<f64>> {
+        let start = |[p, q]: &[f64; 2]| vec![*p, *q, scale[2] * (q - 1.0) / p];
+        SHAPES.iter().map(start).collect()
+    }
+
+    fn sample(spenders: &Spenders) -> Option<Spenders> {
+        spenders.thinned()
+    }
+
+    fn evaluate(theta: &[f64], spenders: &Spenders) -> Evaluation {
+        likelihood::evaluate(&spenders.table, &std::array::from_fn(|i| theta[i]))
+    }
+
+    fn with_parameters(theta: &[f64], _: &Spenders) -> Result<Self, ParameterError> {
+        let [p, q, v] = positive(Self::NAME, Self::PARAMETERS, theta)?;
+        Ok(Self { p, q, v })
+    }
+}
+
 impl GammaGamma {
     /// The names of the parameters in their order everywhere.
     pub const PARAMETERS: [&'static str; 3] = ["p", "q", "v"];
@@ -26,13 +65,9 @@ impl GammaGamma {
     /// The model with these parameters.
     ///
     /// # Errors
-    /// [`GammaGammaError::Parameter`] where one is not positive and finite.
-    pub fn new(p: f64, q: f64, v: f64) -> Result<Self, GammaGammaError> {
-        for (name, value) in Self::PARAMETERS.into_iter().zip([p, q, v]) {
-            if !(value.is_finite() && value > 0.0) {
-                return Err(GammaGammaError::Parameter { name, value });
-            }
-        }
+    /// Where one is not positive and finite.
+    pub fn new(p: f64, q: f64, v: f64) -> Result<Self, ParameterError> {
+        let [p, q, v] = positive(Self::NAME, Self::PARAMETERS, &[p, q, v])?;
         Ok(Self { p, q, v })
     }
 
@@ -44,8 +79,8 @@ impl GammaGamma {
 
     /// The log-likelihood of all customers with its derivatives in p, q, v, in the calling pool.
     #[must_use]
-    pub fn evaluate(&self, spenders: &Spenders) -> Evaluation<3> {
-        likelihood::evaluate(&spenders.table, &self.parameters())
+    pub fn evaluate(&self, spenders: &Spenders) -> Evaluation {
+        <Self as Model>::evaluate(&self.parameters(), spenders)
     }
 
     /// Log-density of one customer's mean spend (Fader & Hardie 2013, equation 1a).
