@@ -231,19 +231,23 @@ impl Histories {
         }
     }
 
+    /// Distinct T with the customers of x = 0 that have it, in the order of `ages`.
+    pub(crate) fn customers_without_repeat(&self) -> Vec<(f64, f64)> {
+        let ages = self.ages.iter();
+        let mut once: Vec<(f64, f64)> =
+            ages.map(|(age, customers, _)| (*age, *customers)).collect();
+        for row in &self.repeaters {
+            once[row.age as usize].1 -= row.customers;
+        }
+        once
+    }
+
     fn thinned(&self) -> Option<Self> {
         let every = self.repeaters.len() / THINNED_ROWS;
         if every < 2 {
             return None;
         }
-        let mut once: Vec<f64> = self
-            .ages
-            .iter()
-            .map(|(_, customers, _)| *customers)
-            .collect();
-        for row in &self.repeaters {
-            once[row.age as usize] -= row.customers;
-        }
+        let once = self.customers_without_repeat();
         #[expect(
             clippy::cast_precision_loss,
             reason = "a ratio of row counts, far below 2^53"
@@ -255,13 +259,13 @@ impl Histories {
                 .ages
                 .iter()
                 .zip(&once)
-                .map(|((age, ..), n)| (*age, n * share, 0.0))
+                .map(|((age, ..), (_, n))| (*age, n * share, 0.0))
                 .collect(),
             recencies: self.recencies.clone(),
             repeaters: Vec::with_capacity(self.repeaters.len() / every + 1),
         };
         if let Some(first) = thinned.frequencies.first_mut().filter(|(x, _)| *x == 0.0) {
-            first.1 = once.iter().sum::<f64>() * share;
+            first.1 = once.iter().map(|(_, n)| n).sum::<f64>() * share;
         }
         self.repeaters
             .iter()
