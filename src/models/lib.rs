@@ -4,6 +4,7 @@
 //! btyd/    buy till you die: who is alive, how often will they buy    a folder a model: bg_nbd
 //! spend/   how much is a purchase worth                               a folder a model: gamma_gamma
 //! fit          how every model is fitted     optimise    maximum likelihood by Newton steps in a trust region
+//! uncertainty  confidence limits of any figure
 //! quadrature   expectations and integrals    special     functions of mathematical physics
 //! ```
 //!
@@ -29,3 +30,4 @@ pub mod optimise;
 mod quadrature;
 pub mod special;
 pub mod spend;
+pub mod uncertainty;

@@ -10,6 +10,7 @@ mod bg_nbd;
 mod cdnow;
 mod edges;
 mod gamma_gamma;
+mod intervals;
 mod properties;
 mod simulated;
 mod special;

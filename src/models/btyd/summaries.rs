@@ -116,6 +116,39 @@ impl Summaries {
         self.time
     }
 
+    /// The distinct pairs of frequency and customer_age, in their order: what a forecast can prepare for.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(u64, f64)> {
+        let Histories {
+            frequencies,
+            ages,
+            repeaters,
+            ..
+        } = &self.histories;
+        let mut once: Vec<f64> = ages.iter().map(|(_, customers, _)| *customers).collect();
+        for row in repeaters {
+            once[row.age as usize] -= row.customers;
+        }
+        let newcomers = ages
+            .iter()
+            .zip(once)
+            .filter(|(_, customers)| *customers > 0.0);
+        let mut pairs: Vec<(u64, f64)> = newcomers.map(|((age, ..), _)| (0, *age)).collect();
+        for row in repeaters {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a whole number below 2^53"
+            )]
+            let frequency = frequencies[row.frequency as usize].0 as u64;
+            let pair = (frequency, ages[row.age as usize].0);
+            if pairs.last() != Some(&pair) {
+                pairs.push(pair);
+            }
+        }
+        pairs
+    }
+
     /// Every n-th history of repeat buyers and an n-th of everybody else, where there are so many that the search for a
     /// maximum is better begun on a sample. In their order every n-th is a fair sample of them.
     pub(crate) fn thinned(&self) -> Option<Self> {

@@ -34,6 +34,13 @@ impl PurchaseModel for BgNbd {
         1.0 / (1.0 + log_odds_of_having_left(self, customer).exp())
     }
 
+    fn log_odds_alive(&self, customer: &Summary) -> f64 {
+        if customer.frequency() == 0 {
+            return f64::INFINITY;
+        }
+        -log_odds_of_having_left(self, customer)
+    }
+
     /// Fader, Hardie & Lee (2005), equation 10, without P(alive).
     fn purchases_if_alive(&self, time: f64, frequency: u64, customer_age: f64) -> f64 {
         self.alive_at(frequency, customer_age).purchases(time)
@@ -162,6 +169,8 @@ impl Alive {
         // P(N = n) of the negative binomial N of purchases if nobody left, and P(N > n).
         let mut exactly = (-shape * growth).exp();
         let mut more = -(-shape * growth).exp_m1();
+        // Where that underflows, terms that count still come, and are found through their logarithm.
+        let (underflows, mut log) = (shape * growth > SERIES_MAX_EXPONENT, -shape * growth);
         let (mut n, mut reach) = (0.0, 1.0);
         // P(N ≥ n).
         let mut at_least = 1.0;
@@ -177,7 +186,13 @@ impl Alive {
                 stayed * exactly + left * at_least
             };
             at_least = more;
-            exactly *= (shape + n) / (n + 1.0) * w;
+            let ratio = (shape + n) / (n + 1.0) * w;
+            if underflows {
+                log += ratio.ln();
+                exactly = log.exp();
+            } else {
+                exactly *= ratio;
+            }
             more = (more - exactly).max(0.0);
             n += 1.0;
         }
