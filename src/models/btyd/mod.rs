@@ -6,9 +6,11 @@
 //!
 //! Time has any unit, as long as it is one unit throughout.
 
+mod beta_geometric;
 pub mod bg_nbd;
 mod discounting;
 mod horizon;
+pub mod mbg_nbd;
 mod ranking;
 mod summaries;
 mod summary;
