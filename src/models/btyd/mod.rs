@@ -8,12 +8,14 @@
 //!
 //! Time has any unit, as long as it is one unit throughout.
 
+mod beta_geometric;
 pub mod bg_nbd;
 mod discounting;
 mod dropout;
 pub mod forecast;
 pub mod ggompertz_nbd;
 mod horizon;
+pub mod mbg_nbd;
 pub mod pareto_nbd;
 mod ranking;
 mod summaries;

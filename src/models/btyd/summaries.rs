@@ -57,6 +57,8 @@ pub(crate) struct Histories {
     pub(crate) frequencies: Vec<(f64, f64)>,
     /// Distinct T with Σ 1 and Σ x of the customers that have it, ascending.
     pub(crate) ages: Vec<(f64, f64, f64)>,
+    /// The customers with x = 0 of each distinct T.
+    pub(crate) once: Vec<f64>,
     /// Distinct t_x, ascending.
     pub(crate) recencies: Vec<f64>,
     /// Histories with x > 0, in the order of (x, T, t_x).
@@ -226,6 +228,7 @@ impl Summaries {
                 .into_iter()
                 .map(|age| (age, 0.0, 0.0))
                 .collect(),
+            once: vec![0.0; ages.values.len()],
             recencies: times(&recencies),
             repeaters: Vec::with_capacity(keys.len()),
         };
@@ -261,18 +264,9 @@ impl Histories {
         *purchases += row.customers * *x;
         if *x > 0.0 {
             self.repeaters.push(row);
+        } else {
+            self.once[row.age as usize] += row.customers;
         }
-    }
-
-    /// Distinct T with the customers of x = 0 that have it, in the order of `ages`.
-    pub(crate) fn customers_without_repeat(&self) -> Vec<(f64, f64)> {
-        let ages = self.ages.iter();
-        let mut once: Vec<(f64, f64)> =
-            ages.map(|(age, customers, _)| (*age, *customers)).collect();
-        for row in &self.repeaters {
-            once[row.age as usize].1 -= row.customers;
-        }
-        once
     }
 
     fn thinned(&self) -> Option<Self> {
@@ -280,7 +274,6 @@ impl Histories {
         if every < 2 {
             return None;
         }
-        let once = self.customers_without_repeat();
         #[expect(
             clippy::cast_precision_loss,
             reason = "a ratio of row counts, far below 2^53"
@@ -291,14 +284,15 @@ impl Histories {
             ages: self
                 .ages
                 .iter()
-                .zip(&once)
-                .map(|((age, ..), (_, n))| (*age, n * share, 0.0))
+                .zip(&self.once)
+                .map(|((age, ..), n)| (*age, n * share, 0.0))
                 .collect(),
+            once: self.once.iter().map(|n| n * share).collect(),
             recencies: self.recencies.clone(),
             repeaters: Vec::with_capacity(self.repeaters.len() / every + 1),
         };
         if let Some(first) = thinned.frequencies.first_mut().filter(|(x, _)| *x == 0.0) {
-            first.1 = once.iter().map(|(_, n)| n).sum::<f64>() * share;
+            first.1 = self.once.iter().sum::<f64>() * share;
         }
         self.repeaters
             .iter()

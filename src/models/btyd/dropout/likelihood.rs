@@ -217,8 +217,11 @@ pub(in crate::btyd) fn evaluate<D: Terms<N>, const N: usize>(
 ) -> Evaluation {
     let mut total = by_frequency(nbd.r, data);
     add_by_age(nbd, data, &mut total);
-    let mut once = data.customers_without_repeat();
-    once.retain(|(_, customers)| *customers > 0.0);
+    let ages = data.ages.iter().map(|(age, ..)| *age);
+    let once: Vec<(f64, f64)> = ages
+        .zip(data.once.iter().copied())
+        .filter(|(_, customers)| *customers > 0.0)
+        .collect();
     let plus = |mut a: Sums<N>, b: Sums<N>| {
         a.add_times(1.0, &b);
         a
