@@ -7,9 +7,11 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion};
 use cvm_models::btyd::bg_nbd::BgNbdParams;
-use cvm_models::btyd::{Horizon, PurchaseModel, Summaries};
+use cvm_models::btyd::forecast::Forecast;
+use cvm_models::btyd::{Horizon, Summaries};
 use cvm_models::spend::Spenders;
 use cvm_models::spend::gamma_gamma::GammaGammaParams;
+use cvm_models::uncertainty::Level;
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 use rand_distr::{Beta, Distribution, Exp, Gamma, Uniform};
@@ -96,11 +98,28 @@ fn models(c: &mut Criterion) {
             b.iter(|| fit.model.evaluate(black_box(&summaries)))
         });
         group.bench_function(id("fit"), |b| b.iter(|| params.fit(black_box(&summaries))));
-        group.bench_function(id("predict"), |b| {
+        let level = Level::new(0.9).unwrap();
+        // Without and with confidence intervals; each from nothing prepared.
+        group.bench_function(id("forecast_of_model"), |b| {
             b.iter(|| {
-                fit.model
-                    .predict_all(&horizon, black_box(x), recency_age, customer_age)
+                let forecast = Forecast::of_model(Box::new(fit.model), &horizon, &level);
+                forecast.predict_all(black_box(x), recency_age, customer_age)
             });
+        });
+        group.bench_function(id("forecast_of_fit"), |b| {
+            b.iter(|| {
+                let forecast = Forecast::of_fit(&fit, &summaries, &horizon, &level);
+                forecast.predict_all(black_box(x), recency_age, customer_age)
+            });
+        });
+        // What a customer costs once the pairs are prepared.
+        let pairs = summaries.pairs();
+        let prepare =
+            || Forecast::of_fit(&fit, &summaries, &horizon, &level).prepare(black_box(&pairs));
+        group.bench_function(id("forecast_prepare"), |b| b.iter(prepare));
+        let forecast = prepare().unwrap();
+        group.bench_function(id("forecast_prepared"), |b| {
+            b.iter(|| forecast.predict_all(black_box(x), recency_age, customer_age));
         });
         group.finish();
 

@@ -1,6 +1,7 @@
 //! Stated answers where there is little to answer from, or nothing.
 
 use cvm_models::btyd::bg_nbd::{BgNbd, BgNbdParams};
+use cvm_models::btyd::forecast::Forecast;
 use cvm_models::btyd::{
     Horizon, HorizonError, Prediction, PurchaseModel, Summaries, SummariesError, Summary,
     SummaryDefect,
@@ -9,6 +10,7 @@ use cvm_models::fit::{FitError, ParameterError};
 use cvm_models::optimise::{SearchLimits, StopReason};
 use cvm_models::spend::gamma_gamma::{GammaGamma, GammaGammaParams};
 use cvm_models::spend::{Spender, SpenderDefect, Spenders, SpendersError};
+use cvm_models::uncertainty::Level;
 
 use crate::{bg_nbd, gamma_gamma};
 
@@ -245,13 +247,14 @@ fn columns_of_different_length_and_empty_rows_are_refused() {
     );
     let model = BgNbd::new(0.25, 4.4, 0.8, 2.4).unwrap();
     let horizon = Horizon::new(1.0, 0.0, 1.0).unwrap();
+    let forecast = Forecast::of_model(Box::new(model), &horizon, &Level::new(0.9).unwrap());
     assert_eq!(
-        model.predict_all(&horizon, &[0], &[0.0], &[]),
+        forecast.predict_all(&[0], &[0.0], &[]),
         Err(lengths("customer_age", 0, 1))
     );
     let defect = SummaryDefect::RecencyWithoutRepeat { recency_age: 1.0 };
     assert_eq!(
-        model.predict_all(&horizon, &[0, 0], &[0.0, 1.0], &[1.0, 1.0]),
+        forecast.predict_all(&[0, 0], &[0.0, 1.0], &[1.0, 1.0]),
         Err(SummariesError::Row { row: 1, defect })
     );
 }

@@ -9,11 +9,15 @@
 mod bg_nbd;
 mod cdnow;
 mod edges;
+mod experiment;
 mod gamma_gamma;
+mod intervals;
 mod properties;
+mod retention;
 mod simulated;
 mod special;
 mod threads;
+mod validation;
 
 /// Asserts |actual − expected| ≤ tolerance.
 #[track_caller]

@@ -10,11 +10,11 @@ use proptest::prelude::*;
 use crate::{bg_nbd, gamma_gamma, simulated};
 
 /// A positive number between two powers of ten.
-fn magnitude(low: f64, high: f64) -> impl Strategy<Value = f64> {
+pub(crate) fn magnitude(low: f64, high: f64) -> impl Strategy<Value = f64> {
     (low..high).prop_map(|power| 10.0_f64.powf(power))
 }
 
-fn models() -> impl Strategy<Value = BgNbd> {
+pub(crate) fn models() -> impl Strategy<Value = BgNbd> {
     (
         magnitude(-1.5, 1.5),
         magnitude(-1.0, 3.0),
@@ -24,7 +24,7 @@ fn models() -> impl Strategy<Value = BgNbd> {
         .prop_map(|(r, alpha, a, b)| BgNbd::new(r, alpha, a, b).unwrap())
 }
 
-fn customers(most: u64) -> impl Strategy<Value = Summary> {
+pub(crate) fn customers(most: u64) -> impl Strategy<Value = Summary> {
     (0..=most, magnitude(-2.0, 3.3), 0.001..=1.0_f64).prop_map(|(x, age, share)| {
         let recency_age = if x == 0 { 0.0 } else { age * share };
         Summary::new(x, recency_age, age).unwrap()
@@ -62,7 +62,7 @@ fn summaries(rows: &[(Summary, u64)]) -> Summaries {
 }
 
 /// Compares derivatives with central differences in the logarithm of each parameter.
-fn derivatives_hold<const N: usize>(
+pub(crate) fn derivatives_hold<const N: usize>(
     theta: [f64; N],
     evaluate: impl Fn([f64; N]) -> cvm_models::optimise::Evaluation,
 ) -> Result<(), TestCaseError> {

@@ -3,7 +3,7 @@
 use cvm_models::btyd::Summaries;
 use cvm_models::fit::Fit;
 use cvm_models::spend::Spenders;
-use rand::SeedableRng;
+use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use rand_distr::{Beta, Distribution, Exp, Gamma, Uniform};
 
@@ -13,13 +13,25 @@ use crate::{bg_nbd, gamma_gamma};
 pub(crate) type Histories = (Vec<u64>, Vec<f64>, Vec<f64>);
 
 /// Histories of `customers` who came evenly over `time` and bought as BG/NBD says.
-pub(crate) fn histories(
+pub(crate) fn histories(customers: usize, theta: [f64; 4], time: f64, seed: u64) -> Histories {
+    lives(
+        customers,
+        theta,
+        time,
+        0.0,
+        &mut ChaCha12Rng::seed_from_u64(seed),
+    )
+    .0
+}
+
+/// The same, with the number of purchases that each makes in the time `ahead` of what is observed.
+pub(crate) fn lives(
     customers: usize,
     [r, alpha, a, b]: [f64; 4],
     time: f64,
-    seed: u64,
-) -> Histories {
-    let mut random = ChaCha12Rng::seed_from_u64(seed);
+    ahead: f64,
+    random: &mut impl RngCore,
+) -> (Histories, Vec<u64>) {
     let (rates, leave) = (
         Gamma::new(r, 1.0 / alpha).unwrap(),
         Beta::new(a, b).unwrap(),
@@ -28,25 +40,29 @@ pub(crate) fn histories(
         Uniform::new(0.0, time).unwrap(),
         Uniform::new(0.0, 1.0).unwrap(),
     );
-    let mut table = Histories::default();
+    let (mut table, mut futures) = (Histories::default(), Vec::new());
     for _ in 0..customers {
         let (rate, p, age) = (
-            rates.sample(&mut random),
-            leave.sample(&mut random),
-            ages.sample(&mut random),
+            rates.sample(random),
+            leave.sample(random),
+            ages.sample(random),
         );
-        let (mut frequency, mut last) = (0, 0.0);
+        let (mut frequency, mut last, mut future, mut now) = (0, 0.0, 0, 0.0);
         // A rate may underflow to 0: such a customer never buys again.
         if rate > 0.0 {
             let wait = Exp::new(rate).unwrap();
             loop {
-                let next = last + wait.sample(&mut random);
-                if next > age {
+                now += wait.sample(random);
+                if now > age + ahead {
                     break;
                 }
-                frequency += 1;
-                last = next;
-                if unit.sample(&mut random) < p {
+                if now > age {
+                    future += 1;
+                } else {
+                    frequency += 1;
+                    last = now;
+                }
+                if unit.sample(random) < p {
                     break;
                 }
             }
@@ -54,25 +70,34 @@ pub(crate) fn histories(
         table.0.push(frequency);
         table.1.push(last);
         table.2.push(age);
+        futures.push(future);
     }
-    table
+    (table, futures)
 }
 
 /// Purchases and mean spend of customers who spend as Gamma-Gamma says.
-pub(crate) fn spend(customers: u64, [p, q, v]: [f64; 3], seed: u64) -> (Vec<u64>, Vec<f64>) {
-    let mut random = ChaCha12Rng::seed_from_u64(seed);
-    let rates = Gamma::new(q, 1.0 / v).unwrap();
+pub(crate) fn spend(customers: u64, theta: [f64; 3], seed: u64) -> (Vec<u64>, Vec<f64>) {
     let purchases: Vec<u64> = (0..customers).map(|i| 1 + i * i % 7).collect();
+    let means = mean_spend(&purchases, theta, &mut ChaCha12Rng::seed_from_u64(seed));
+    (purchases, means)
+}
+
+/// Mean spend of customers with these numbers of purchases.
+pub(crate) fn mean_spend(
+    purchases: &[u64],
+    [p, q, v]: [f64; 3],
+    random: &mut impl RngCore,
+) -> Vec<f64> {
+    let rates = Gamma::new(q, 1.0 / v).unwrap();
     let mean = |x: &u64| {
         let x = *x as f64;
         // The sum of x gamma variables is one of x times the shape.
-        Gamma::new(p * x, 1.0 / rates.sample(&mut random))
+        Gamma::new(p * x, 1.0 / rates.sample(random))
             .unwrap()
-            .sample(&mut random)
+            .sample(random)
             / x
     };
-    let means = purchases.iter().map(mean).collect();
-    (purchases, means)
+    purchases.iter().map(mean).collect()
 }
 
 fn within_three_standard_errors<M>(fit: &Fit<M>, truth: &[f64]) {

@@ -1,11 +1,13 @@
 //! Fits and predictions are the same bits on any number of threads, and in any order of the rows.
 
-use cvm_models::btyd::{Horizon, Prediction, PurchaseModel, Summaries};
+use cvm_models::btyd::forecast::Forecast;
+use cvm_models::btyd::{Horizon, Summaries};
 use cvm_models::spend::Spenders;
+use cvm_models::uncertainty::Level;
 
-use crate::{bg_nbd, gamma_gamma, simulated};
+use crate::{bg_nbd, gamma_gamma, intervals, simulated};
 
-fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
@@ -13,40 +15,38 @@ fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
         .install(work)
 }
 
-fn bits(numbers: impl IntoIterator<Item = f64>) -> Vec<u64> {
+pub(crate) fn bits(numbers: impl IntoIterator<Item = f64>) -> Vec<u64> {
     numbers.into_iter().map(f64::to_bits).collect()
 }
 
-/// Every number of the fit to 100,000 customers (a dozen chunks of rows, enough to begin on a sample of them), and of their predictions.
+/// Every number of the fit to 100,000 customers (a dozen chunks of rows, enough to begin on a sample of them), and of
+/// the forecast of 5,000 of them, half of whose pairs are prepared.
 fn everything_about_purchases(table: &simulated::Histories) -> Vec<u64> {
     let (x, recency_age, customer_age) = table;
-    let fit = bg_nbd::fit(&Summaries::new(x, recency_age, customer_age).unwrap());
+    let summaries = Summaries::new(x, recency_age, customer_age).unwrap();
+    let fit = bg_nbd::fit(&summaries);
     let horizon = Horizon::new(365.0, 0.1, 365.0).unwrap();
-    let predictions = fit
-        .model
-        .predict_all(&horizon, x, recency_age, customer_age)
+    let pairs: Vec<(u64, f64)> = (0..2500).map(|i| (x[i], customer_age[i])).collect();
+    let forecast = Forecast::of_fit(&fit, &summaries, &horizon, &Level::new(0.9).unwrap());
+    let forecasts = forecast
+        .prepare(&pairs)
+        .unwrap()
+        .predict_all(&x[..5000], &recency_age[..5000], &customer_age[..5000])
         .unwrap();
-    let flat = |p: &Prediction| {
-        [
-            p.probability_alive,
-            p.expected_purchases,
-            p.discounted_expected_purchases,
-        ]
-    };
     let numbers = fit
         .model
         .parameters()
         .into_iter()
         .chain([fit.log_likelihood]);
     let numbers = numbers.chain(fit.covariance.unwrap().concat());
-    bits(numbers.chain(predictions.iter().flat_map(flat)))
+    bits(numbers.chain(forecasts.iter().flat_map(intervals::numbers)))
 }
 
 #[test]
 fn bg_nbd_is_bit_identical_on_one_two_and_five_threads() {
     let table = simulated::histories(100_000, [1.5, 60.0, 0.5, 4.0], 730.0, 7);
     let one = in_pool(1, || everything_about_purchases(&table));
-    assert_eq!(one.len(), 4 + 1 + 16 + 3 * 100_000);
+    assert_eq!(one.len(), 4 + 1 + 16 + 14 * 5_000);
     assert_eq!(one, in_pool(2, || everything_about_purchases(&table)));
     assert_eq!(one, in_pool(5, || everything_about_purchases(&table)));
 }

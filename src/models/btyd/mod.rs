@@ -2,22 +2,27 @@
 //!
 //! A model is a folder with `mod` (the valid parameters, what they mean and where a fit begins), `likelihood` and
 //! `predict`, and implements [`PurchaseModel`], through which scoring is the same for all. They share the sufficient
-//! statistics ([`Summary`], [`Summaries`]) and the [`Horizon`] that predictions look ahead.
+//! statistics ([`Summary`], [`Summaries`]), the [`Horizon`] that predictions look ahead, and the [`forecast`] of all
+//! customers with its intervals. Models in which one leaves at an unseen time have a `lifetime` in place of the
+//! likelihood, which `dropout` makes of it.
 //!
 //! Time has any unit, as long as it is one unit throughout.
 
+mod beta_geometric;
 pub mod bg_nbd;
 mod discounting;
+mod dropout;
+pub mod forecast;
+pub mod ggompertz_nbd;
 mod horizon;
+pub mod mbg_nbd;
+pub mod pareto_nbd;
 mod ranking;
 mod summaries;
 mod summary;
 
-use rayon::prelude::*;
-
 use crate::fit::FitError;
 pub use horizon::{Horizon, HorizonError};
-use ranking::Ranking;
 pub(crate) use summaries::Histories;
 pub use summaries::{Summaries, SummariesError};
 pub(crate) use summary::exact;
@@ -53,6 +58,13 @@ pub trait PurchaseModel: Send + Sync {
 
     /// Probability that the customer is still one, given the history; in [0, 1].
     fn probability_alive(&self, customer: &Summary) -> f64;
+
+    /// ln p/(1 − p) of the probability p of being alive; +∞ where the model has that at 1 whatever its parameters. A model
+    /// that computes p from its odds should give them here, as none of their digits are lost where p is almost 1.
+    fn log_odds_alive(&self, customer: &Summary) -> f64 {
+        let alive = self.probability_alive(customer);
+        (alive / (1.0 - alive)).ln()
+    }
 
     /// Purchases expected in the `time` after T of a customer who is known to be alive after `frequency` repeat
     /// purchases at T = `customer_age`. `time` is finite and not negative; 0 at 0, and non-decreasing.
@@ -148,64 +160,13 @@ pub trait PurchaseModel: Send + Sync {
 
     /// Everything about one customer.
     fn predict(&self, horizon: &Horizon, customer: &Summary) -> Prediction {
-        predict_with(
-            self.probability_alive(customer),
-            self.if_alive(horizon, customer.frequency(), customer.customer_age()),
-        )
-    }
-
-    /// [`PurchaseModel::predict`] for every row, in parallel in the calling pool. A row's result depends on it alone.
-    ///
-    /// # Errors
-    /// Where the columns differ in length or a row is no possible history; the first such row is named.
-    fn predict_all(
-        &self,
-        horizon: &Horizon,
-        frequency: &[u64],
-        recency_age: &[f64],
-        customer_age: &[f64],
-    ) -> Result<Vec<Prediction>, SummariesError> {
-        let customers = summaries::parse(frequency, recency_age, customer_age, None)?;
-        // In whole days there are few distinct pairs, and what depends on them alone is by far the dearest part.
-        let frequencies = Ranking::new(&customers, |(customer, _)| customer.frequency())?;
-        let ages = Ranking::new(&customers, |(customer, _)| {
-            customer.customer_age().to_bits()
-        })?;
-        let pair = |customer: &Summary| {
-            frequencies.rank(customer.frequency()) << 32
-                | ages.rank(customer.customer_age().to_bits())
-        };
-        let wanted: Vec<u64> = customers
-            .par_iter()
-            .map(|(customer, _)| pair(customer))
-            .collect();
-        let pairs = Ranking::new(&wanted, |pair| *pair)?;
-        let value =
-            |ranking: &Ranking, rank: u64| ranking.values.get(rank as usize).copied().unwrap_or(0);
-        let ahead: Vec<IfAlive> = pairs
-            .values
-            .par_iter()
-            .with_min_len(16)
-            .map(|pair| {
-                let (frequency, age) = (
-                    value(&frequencies, pair >> 32),
-                    value(&ages, pair & 0xffff_ffff),
-                );
-                self.if_alive(horizon, frequency, f64::from_bits(age))
-            })
-            .collect();
-        let row = |((customer, _), pair): (&(Summary, u64), &u64)| {
-            predict_with(
-                self.probability_alive(customer),
-                ahead[pairs.rank(*pair) as usize],
-            )
-        };
-        Ok(customers
-            .par_iter()
-            .zip(&wanted)
-            .with_min_len(256)
-            .map(row)
-            .collect())
+        let alive = self.probability_alive(customer);
+        let ahead = self.if_alive(horizon, customer.frequency(), customer.customer_age());
+        Prediction {
+            probability_alive: alive,
+            expected_purchases: alive * ahead.expected_purchases,
+            discounted_expected_purchases: alive * ahead.discounted_expected_purchases,
+        }
     }
 }
 
@@ -224,10 +185,7 @@ pub(crate) fn time_a_purchase(model: &'static str, summaries: &Summaries) -> Res
     Ok(summaries.observed_time() / summaries.repeat_purchases())
 }
 
-fn predict_with(probability_alive: f64, if_alive: IfAlive) -> Prediction {
-    Prediction {
-        probability_alive,
-        expected_purchases: probability_alive * if_alive.expected_purchases,
-        discounted_expected_purchases: probability_alive * if_alive.discounted_expected_purchases,
-    }
+/// The observed time a customer: the natural scale of the time until one leaves. Above 0 where somebody bought again.
+pub(crate) fn time_a_customer(summaries: &Summaries) -> f64 {
+    summaries.observed_time() / exact(summaries.customers())
 }

@@ -5,22 +5,22 @@ use rayon::prelude::*;
 use super::summaries::SummariesError;
 
 /// The distinct values of a column, ascending.
-pub(super) struct Ranking {
-    pub(super) values: Vec<u64>,
+pub(super) struct Ranking<T = u64> {
+    pub(super) values: Vec<T>,
 }
 
-impl Ranking {
+impl<T: Ord + Copy + Send> Ranking<T> {
     /// Of `value(row)` over all rows. Times are ranked by their bits, which order as they do when none is negative.
     pub(super) fn new<R: Sync>(
         rows: &[R],
-        value: impl Fn(&R) -> u64 + Sync,
+        value: impl Fn(&R) -> T + Sync,
     ) -> Result<Self, SummariesError> {
         /// Few enough to sort in the cache; most duplicates end here.
         const BLOCK: usize = 1 << 14;
-        let blocks: Vec<Vec<u64>> = rows
+        let blocks: Vec<Vec<T>> = rows
             .par_chunks(BLOCK)
             .map(|block| {
-                let mut values: Vec<u64> = block.iter().map(&value).collect();
+                let mut values: Vec<T> = block.iter().map(&value).collect();
                 values.sort_unstable();
                 values.dedup();
                 values
@@ -38,7 +38,7 @@ impl Ranking {
 
     /// The position of a value that is among them.
     #[inline]
-    pub(super) fn rank(&self, value: u64) -> u64 {
+    pub(super) fn rank(&self, value: T) -> u64 {
         self.values.partition_point(|other| *other < value) as u64
     }
 

@@ -57,6 +57,8 @@ pub(crate) struct Histories {
     pub(crate) frequencies: Vec<(f64, f64)>,
     /// Distinct T with Σ 1 and Σ x of the customers that have it, ascending.
     pub(crate) ages: Vec<(f64, f64, f64)>,
+    /// The customers with x = 0 of each distinct T.
+    pub(crate) once: Vec<f64>,
     /// Distinct t_x, ascending.
     pub(crate) recencies: Vec<f64>,
     /// Histories with x > 0, in the order of (x, T, t_x).
@@ -114,6 +116,39 @@ impl Summaries {
     #[must_use]
     pub fn observed_time(&self) -> f64 {
         self.time
+    }
+
+    /// The distinct pairs of frequency and customer_age, in their order: what a forecast can prepare for.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(u64, f64)> {
+        let Histories {
+            frequencies,
+            ages,
+            repeaters,
+            ..
+        } = &self.histories;
+        let mut once: Vec<f64> = ages.iter().map(|(_, customers, _)| *customers).collect();
+        for row in repeaters {
+            once[row.age as usize] -= row.customers;
+        }
+        let newcomers = ages
+            .iter()
+            .zip(once)
+            .filter(|(_, customers)| *customers > 0.0);
+        let mut pairs: Vec<(u64, f64)> = newcomers.map(|((age, ..), _)| (0, *age)).collect();
+        for row in repeaters {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a whole number below 2^53"
+            )]
+            let frequency = frequencies[row.frequency as usize].0 as u64;
+            let pair = (frequency, ages[row.age as usize].0);
+            if pairs.last() != Some(&pair) {
+                pairs.push(pair);
+            }
+        }
+        pairs
     }
 
     /// Every n-th history of repeat buyers and an n-th of everybody else, where there are so many that the search for a
@@ -193,6 +228,7 @@ impl Summaries {
                 .into_iter()
                 .map(|age| (age, 0.0, 0.0))
                 .collect(),
+            once: vec![0.0; ages.values.len()],
             recencies: times(&recencies),
             repeaters: Vec::with_capacity(keys.len()),
         };
@@ -228,6 +264,8 @@ impl Histories {
         *purchases += row.customers * *x;
         if *x > 0.0 {
             self.repeaters.push(row);
+        } else {
+            self.once[row.age as usize] += row.customers;
         }
     }
 
@@ -235,14 +273,6 @@ impl Histories {
         let every = self.repeaters.len() / THINNED_ROWS;
         if every < 2 {
             return None;
-        }
-        let mut once: Vec<f64> = self
-            .ages
-            .iter()
-            .map(|(_, customers, _)| *customers)
-            .collect();
-        for row in &self.repeaters {
-            once[row.age as usize] -= row.customers;
         }
         #[expect(
             clippy::cast_precision_loss,
@@ -254,14 +284,15 @@ impl Histories {
             ages: self
                 .ages
                 .iter()
-                .zip(&once)
+                .zip(&self.once)
                 .map(|((age, ..), n)| (*age, n * share, 0.0))
                 .collect(),
+            once: self.once.iter().map(|n| n * share).collect(),
             recencies: self.recencies.clone(),
             repeaters: Vec::with_capacity(self.repeaters.len() / every + 1),
         };
         if let Some(first) = thinned.frequencies.first_mut().filter(|(x, _)| *x == 0.0) {
-            first.1 = once.iter().sum::<f64>() * share;
+            first.1 = self.once.iter().sum::<f64>() * share;
         }
         self.repeaters
             .iter()

@@ -29,11 +29,13 @@ pub enum ExperimentError {
         /// As given.
         customers: u64,
     },
-    /// Counts above 2⁵³ are not whole numbers as `f64`.
-    #[error("{customers} customers are above 2^53")]
+    /// Counts above 2⁵³ are not whole numbers as `f64`; quadrature takes long before.
+    #[error("{customers} customers are above {most}")]
     TooManyCustomers {
         /// As given.
         customers: u64,
+        /// The most there may be.
+        most: u64,
     },
     /// A number that is NaN, infinite or beyond what can be squared.
     #[error("{name} must be finite and below 1e100 in magnitude, not {value}")]
@@ -44,7 +46,9 @@ pub enum ExperimentError {
         value: f64,
     },
     /// Squares that are too small for the sum.
-    #[error("a sum of squares of {sum_of_squares} is impossible for {customers} values with sum {sum}")]
+    #[error(
+        "a sum of squares of {sum_of_squares} is impossible for {customers} values with sum {sum}"
+    )]
     ImpossibleSquares {
         /// Number of values.
         customers: u64,
@@ -62,19 +66,15 @@ pub enum ExperimentError {
         customers: u64,
     },
     /// Nothing varies, so nothing can be told from chance.
-    #[error("all values of both arms are equal within their arm, so no effect can be told from chance")]
+    #[error(
+        "all values of both arms are equal within their arm, so no effect can be told from chance"
+    )]
     NoVariation,
     /// A lift over nothing.
     #[error("a lift is relative to the control's mean, which must be above 0, not {mean}")]
     NoControl {
         /// The control's mean.
         mean: f64,
-    },
-    /// Not a level of confidence.
-    #[error("the confidence must lie between 0 and 1, not {confidence}")]
-    Confidence {
-        /// As given.
-        confidence: f64,
     },
     /// Not a prior.
     #[error("{name} of the prior must be positive and below 1e9, not {value}")]
@@ -85,7 +85,9 @@ pub enum ExperimentError {
         value: f64,
     },
     /// Nothing to compare.
-    #[error("there must be at least 2 arms and a share for each, not {arms} arms and {shares} shares")]
+    #[error(
+        "there must be at least 2 arms and a share for each, not {arms} arms and {shares} shares"
+    )]
     Arms {
         /// Number of arms.
         arms: usize,
@@ -103,13 +105,4 @@ pub enum ExperimentError {
     /// Nobody was assigned.
     #[error("there are no customers in any arm")]
     NoCustomers,
-}
-
-/// Refuses what is no level of confidence.
-fn check_confidence(confidence: f64) -> Result<(), ExperimentError> {
-    if confidence > 0.0 && confidence < 1.0 {
-        Ok(())
-    } else {
-        Err(ExperimentError::Confidence { confidence })
-    }
 }

@@ -1,5 +1,6 @@
 //! What a purchase is worth: models of spend given the purchases so far.
 
+pub mod forecast;
 pub mod gamma_gamma;
 mod spenders;
 

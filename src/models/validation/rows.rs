@@ -50,11 +50,12 @@ pub(super) fn canonical<K: Ord + Copy + Send + Sync>(
     let check = |row: usize| {
         for (column, values) in columns {
             let value = values[row];
-            if !(value.abs() < MAGNITUDE_MAX) {
+            if !value.is_finite() || value.abs() >= MAGNITUDE_MAX {
                 return Some(ValidationError::NotFinite { row, column, value });
             }
         }
-        (customers.is_some_and(|c| c[row] == 0)).then_some(ValidationError::NoCustomersInRow { row })
+        (customers.is_some_and(|c| c[row] == 0))
+            .then_some(ValidationError::NoCustomersInRow { row })
     };
     if let Some(error) = (0..length).into_par_iter().find_map_first(check) {
         return Err(error);

@@ -4,9 +4,9 @@
 //! probability p. Over customers λ ~ Gamma(r, rate α) and p ~ Beta(a, b), independently. α has the unit of time, the
 //! others have none. A customer without repeat purchase is alive by definition of the model.
 
-mod likelihood;
 mod predict;
 
+use crate::btyd::beta_geometric::{Leaving, Likelihood};
 use crate::btyd::{Summaries, time_a_purchase};
 use crate::fit::{FitError, FitParams, Model, ParameterError, positive};
 use crate::optimise::Evaluation;
@@ -81,7 +81,7 @@ impl Model for BgNbd {
 
     fn evaluate(theta: &[f64], summaries: &Summaries) -> Evaluation {
         let theta = std::array::from_fn(|i| theta[i]);
-        likelihood::Likelihood::new(&summaries.histories).evaluate(&theta)
+        Likelihood::new(&summaries.histories, Leaving::AfterRepeats).evaluate(&theta)
     }
 
     fn with_parameters(theta: &[f64], _: &Summaries) -> Result<Self, ParameterError> {

@@ -1,6 +1,7 @@
 //! The log-likelihood with its first and second derivatives.
 //!
-//! Per customer (Fader, Hardie & Lee 2005, equation 6; the note "Computing P(alive) using the BG/NBD model" for u):
+//! Per customer of BG/NBD (Fader, Hardie & Lee 2005, equation 6; the note "Computing P(alive) using the BG/NBD model"
+//! for u):
 //!
 //! ```text
 //! ln L = lnΓ(r+x) − lnΓ(r) + r ln α − (r+x) ln(α+T)
@@ -8,41 +9,69 @@
 //! u    = ln a − ln(b+x−1) + (r+x) (ln(α+T) − ln(α+t_x))
 //! ```
 //!
+//! and of MBG/NBD (Batislam, Denizel & Filiztekin 2007; Hoppe & Wagner 2007), where one stays once more,
+//!
+//! ```text
+//! ln L = lnΓ(r+x) − lnΓ(r) + r ln α − (r+x) ln(α+T)
+//!      + ln B(a, b+x+1) − ln B(a, b) + ln(1 + eᵘ)
+//! u    = ln a − ln(b+x) + (r+x) (ln(α+T) − ln(α+t_x))
+//! ```
+//!
+//! with B(a, b+x+1)/B(a, b) = b/(a+b) · B(a, b+1+x)/B(a, b+1): but for the first factor and the customers without repeat
+//! purchase, the likelihood of BG/NBD at b + 1.
+//!
 //! eᵘ are the odds of having left, so ln(1 + eᵘ) neither over- nor underflows however many purchases there are. All but
-//! the last term depends on x or on T alone and is summed over their distinct values; only the last needs a pass over
-//! the distinct histories with x > 0, of one exponential and one logarithm each.
+//! the last term depends on x or on T alone and is summed over their distinct values. Only the last needs a pass, of one
+//! exponential and one logarithm each, over the distinct histories with x > 0 and, where there was a purchase to leave
+//! after, over the distinct T of those with x = 0.
 
-use super::BgNbd;
+use super::{BetaGeometric, Leaving};
 use crate::btyd::{Histories, Summary};
 use crate::chunks::ordered_fold;
 use crate::optimise::{Evaluation, Sums};
 use crate::special::{digamma, ln_gamma, trigamma};
 
-/// The odds u of having left, as a logarithm, for x > 0.
-pub(super) fn log_odds_of_having_left(model: &BgNbd, customer: &Summary) -> f64 {
+/// The odds u of having left, as a logarithm, of a customer who made a purchase to leave after.
+pub(super) fn log_odds_of_having_left(model: &BetaGeometric, customer: &Summary) -> f64 {
     let x = customer.count();
     let late =
         (customer.customer_age() - customer.recency_age()) / (model.alpha + customer.recency_age());
-    (model.a / (model.b + x - 1.0)).ln() + (model.r + x) * late.ln_1p()
+    (model.a / model.leaving.b_before_last(model.b, x)).ln() + (model.r + x) * late.ln_1p()
 }
 
 /// The log-likelihood of one customer.
-pub(super) fn of_customer(model: &BgNbd, customer: &Summary) -> f64 {
-    let BgNbd { r, alpha, a, b } = *model;
+pub(super) fn of_customer(model: &BetaGeometric, customer: &Summary) -> f64 {
+    let BetaGeometric {
+        r,
+        alpha,
+        a,
+        b,
+        leaving,
+    } = *model;
     let x = customer.count();
-    let base = ln_gamma(r + x) - ln_gamma(r) + r * alpha.ln()
-        - (r + x) * (alpha + customer.customer_age()).ln();
-    if customer.frequency() == 0 {
+    if customer.frequency() == 0 && leaving == Leaving::AfterRepeats {
         return -r * (customer.customer_age() / alpha).ln_1p();
     }
-    let stay = ln_gamma(b + x) - ln_gamma(a + b + x) - ln_gamma(b) + ln_gamma(a + b);
     let u = log_odds_of_having_left(model, customer);
-    base + stay + u.max(0.0) + (-u.abs()).exp().ln_1p()
+    let bought_and_stayed = if customer.frequency() == 0 {
+        -r * (customer.customer_age() / alpha).ln_1p()
+    } else {
+        let b = b + leaving.stays_before_repeats();
+        let base = ln_gamma(r + x) - ln_gamma(r) + r * alpha.ln()
+            - (r + x) * (alpha + customer.customer_age()).ln();
+        base + (ln_gamma(b + x) - ln_gamma(a + b + x) - ln_gamma(b) + ln_gamma(a + b))
+    };
+    let stayed_at_first = match leaving {
+        Leaving::AfterRepeats => 0.0,
+        Leaving::AfterAll => -(a / b).ln_1p(),
+    };
+    bought_and_stayed + stayed_at_first + u.max(0.0) + (-u.abs()).exp().ln_1p()
 }
 
 /// Evaluates the log-likelihood of all customers.
-pub(super) struct Likelihood<'a> {
+pub(in crate::btyd) struct Likelihood<'a> {
     histories: &'a Histories,
+    leaving: Leaving,
 }
 
 /// A distinct value's part of u and its derivatives.
@@ -52,8 +81,8 @@ struct Term {
     inverse: f64,
 }
 
-/// Sums over the histories with x > 0 of what ln(1 + eᵘ) needs. With s = eᵘ/(1+eᵘ), q = s(1−s), D = ∂u/∂r,
-/// F = ∂u/∂α, and i = 1/(b+x−1); n customers a row.
+/// Sums over the histories of those who may have left of what ln(1 + eᵘ) needs. With s = eᵘ/(1+eᵘ), q = s(1−s),
+/// D = ∂u/∂r, F = ∂u/∂α, and i = 1/(b+x−1), of MBG/NBD 1/(b+x); n customers a row.
 #[derive(Clone, Copy, Default)]
 struct Left {
     value: f64,
@@ -77,21 +106,27 @@ struct Left {
 }
 
 impl<'a> Likelihood<'a> {
-    pub(super) fn new(histories: &'a Histories) -> Self {
-        Self { histories }
+    pub(in crate::btyd) fn new(histories: &'a Histories, leaving: Leaving) -> Self {
+        Self { histories, leaving }
     }
 
     /// Value, gradient and Hessian at (r, α, a, b).
-    pub(super) fn evaluate(&self, theta: &[f64; 4]) -> Evaluation {
+    pub(in crate::btyd) fn evaluate(&self, theta: &[f64; 4]) -> Evaluation {
         let mut total = self.by_frequency(theta);
         self.add_by_age(theta, &mut total);
-        add_left(theta, &self.sum_left(theta), &mut total);
+        let mut left = self.sum_left(theta);
+        if self.leaving == Leaving::AfterAll {
+            self.add_first_stay(theta, &mut total);
+            left = left.plus(self.sum_left_at_once(theta));
+        }
+        add_left(theta, &left, &mut total);
         total.into()
     }
 
     /// The terms that depend on x alone.
     fn by_frequency(&self, &[r, alpha, a, b]: &[f64; 4]) -> Sums<4> {
         let log_alpha = alpha.ln();
+        let b = b + self.leaving.stays_before_repeats();
         let at_zero = [ln_gamma(r), ln_gamma(b), ln_gamma(a + b)];
         let first = [digamma(r), digamma(b), digamma(a + b)];
         let second = [trigamma(r), trigamma(b), trigamma(a + b)];
@@ -157,6 +192,49 @@ impl<'a> Likelihood<'a> {
         total.hessian[1][1] += sums[4];
     }
 
+    /// ln b − ln(a+b) of every customer of MBG/NBD.
+    fn add_first_stay(&self, &[_, _, a, b]: &[f64; 4], total: &mut Sums<4>) {
+        let n: f64 = self.histories.frequencies.iter().map(|(_, n)| n).sum();
+        let (stay, any) = (1.0 / b, 1.0 / (a + b));
+        total.value -= n * (a / b).ln_1p();
+        total.gradient[2] -= n * any;
+        total.gradient[3] += n * (stay - any);
+        total.hessian[2][2] += n * any * any;
+        total.hessian[2][3] += n * any * any;
+        total.hessian[3][3] -= n * (stay - any) * (stay + any);
+    }
+
+    /// The histories without repeat purchase, whose last purchase is the first.
+    fn sum_left_at_once(&self, &[r, alpha, a, b]: &[f64; 4]) -> Left {
+        let (ages, once) = (&self.histories.ages, &self.histories.once);
+        let odds = Term {
+            log: (a / b).ln(),
+            inverse: 1.0 / b,
+        };
+        let first = Term {
+            log: alpha.ln(),
+            inverse: 1.0 / alpha,
+        };
+        ordered_fold(
+            ages.len(),
+            Left::default(),
+            |chunk| {
+                let mut sums = Left::default();
+                for (&(age, ..), &n) in ages[chunk.clone()].iter().zip(&once[chunk]) {
+                    if n > 0.0 {
+                        let age = Term {
+                            log: (alpha + age).ln(),
+                            inverse: 1.0 / (alpha + age),
+                        };
+                        sums.add((r, odds), age, first, n);
+                    }
+                }
+                sums
+            },
+            Left::plus,
+        )
+    }
+
     fn sum_left(&self, &[r, alpha, a, b]: &[f64; 4]) -> Left {
         let data = self.histories;
         let at_time = |time: f64| Term {
@@ -169,11 +247,12 @@ impl<'a> Likelihood<'a> {
             .frequencies
             .iter()
             .map(|&(x, _)| {
+                let before_last = self.leaving.b_before_last(b, x);
                 (
                     r + x,
                     Term {
-                        log: (a / (b + x - 1.0)).ln(),
-                        inverse: 1.0 / (b + x - 1.0),
+                        log: (a / before_last).ln(),
+                        inverse: 1.0 / before_last,
                     },
                 )
             })
