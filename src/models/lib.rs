@@ -31,3 +31,4 @@ mod quadrature;
 pub mod special;
 pub mod spend;
 pub mod uncertainty;
+pub mod validation;
