@@ -10,11 +10,11 @@ use proptest::prelude::*;
 use crate::{bg_nbd, gamma_gamma, simulated};
 
 /// A positive number between two powers of ten.
-fn magnitude(low: f64, high: f64) -> impl Strategy<Value = f64> {
+pub(crate) fn magnitude(low: f64, high: f64) -> impl Strategy<Value = f64> {
     (low..high).prop_map(|power| 10.0_f64.powf(power))
 }
 
-fn models() -> impl Strategy<Value = BgNbd> {
+pub(crate) fn models() -> impl Strategy<Value = BgNbd> {
     (
         magnitude(-1.5, 1.5),
         magnitude(-1.0, 3.0),
@@ -24,7 +24,7 @@ fn models() -> impl Strategy<Value = BgNbd> {
         .prop_map(|(r, alpha, a, b)| BgNbd::new(r, alpha, a, b).unwrap())
 }
 
-fn customers(most: u64) -> impl Strategy<Value = Summary> {
+pub(crate) fn customers(most: u64) -> impl Strategy<Value = Summary> {
     (0..=most, magnitude(-2.0, 3.3), 0.001..=1.0_f64).prop_map(|(x, age, share)| {
         let recency_age = if x == 0 { 0.0 } else { age * share };
         Summary::new(x, recency_age, age).unwrap()
@@ -66,20 +66,28 @@ fn derivatives_hold<const N: usize>(
     theta: [f64; N],
     evaluate: impl Fn([f64; N]) -> cvm_models::optimise::Evaluation,
 ) -> Result<(), TestCaseError> {
+    derivatives_hold_at(&theta, |theta| evaluate(theta.try_into().unwrap()))
+}
+
+/// [`derivatives_hold`] where the number of parameters depends on the data.
+pub(crate) fn derivatives_hold_at(
+    theta: &[f64],
+    evaluate: impl Fn(&[f64]) -> cvm_models::optimise::Evaluation,
+) -> Result<(), TestCaseError> {
     let here = evaluate(theta);
     let step = 1e-5;
-    for i in 0..N {
+    for i in 0..theta.len() {
         let moved = |direction: f64| {
-            let mut moved = theta;
+            let mut moved = theta.to_vec();
             moved[i] *= 1.0 + direction * step;
-            evaluate(moved)
+            evaluate(&moved)
         };
         let (up, down) = (moved(1.0), moved(-1.0));
         let width = 2.0 * step * theta[i];
         let slope = (up.value - down.value) / width;
         let size = (here.value.abs() + 1.0) / theta[i];
         prop_assert!((slope - here.gradient[i]).abs() <= 1e-6 * (here.gradient[i].abs() + size));
-        for j in 0..N {
+        for j in 0..theta.len() {
             let slope = (up.gradient[j] - down.gradient[j]) / width;
             let size = (here.gradient[j].abs() * theta[j] + here.value.abs() + 1.0)
                 / (theta[i] * theta[j]);

@@ -5,7 +5,7 @@ use cvm_models::spend::Spenders;
 
 use crate::{bg_nbd, gamma_gamma, simulated};
 
-fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()

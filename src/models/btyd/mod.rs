@@ -7,6 +7,7 @@
 //! Time has any unit, as long as it is one unit throughout.
 
 pub mod bg_nbd;
+pub mod covariates;
 mod discounting;
 mod horizon;
 mod ranking;
