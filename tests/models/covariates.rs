@@ -252,14 +252,16 @@ fn recoding_a_covariate_changes_neither_likelihood_nor_predictions() {
         (1.0, 5.0),
         (1.0, -1.0),
         (-1.0, 1.0),
-        (0.1, 0.0),
+        (0.1, 0.2),
         (1000.0, 2000.0),
         (5.0, -12.0),
+        (9000.0, 0.0),
     ] {
         let recoded: Vec<f64> = above.iter().map(|z| k * z + c).collect();
         let fit = fit::<BgNbd>(&summaries(&table, &[covariate("z", BOTH, &recoded)]));
         assert!(fit.convergence.converged, "{k} {c}");
-        assert_eq!(fit.convergence.starts_agreeing, 3, "{k} {c}");
+        // From the maximum without effects, whatever the unit.
+        assert!(fit.convergence.evaluations < 12, "{k} {c}");
         close(fit.log_likelihood, as_coded.log_likelihood, 1e-7);
         for (here, there) in fit.coefficients().iter().zip(as_coded.coefficients()) {
             close(here.value * k, there.value, 1e-5);
@@ -591,11 +593,11 @@ fn columns_that_tell_no_coefficient_are_refused_by_name() {
     );
     assert_eq!(
         refusal(&[covariate("cents", BOTH, &[0.0, 100.0, 20_000.0, 1.0])]),
-        "covariate cents runs from 0 to 20000: rescale it so that it spans 0.01 to 10,000"
+        "covariate cents runs from 0 to 20000: rescale it so that it spans 0.1 to 10,000"
     );
     assert_eq!(
         refusal(&[covariate("z", BOTH, &[0.0, 1e-3, 2e-3, 0.0])]),
-        "covariate z runs from 0 to 0.002: rescale it so that it spans 0.01 to 10,000"
+        "covariate z runs from 0 to 0.002: rescale it so that it spans 0.1 to 10,000"
     );
     assert_eq!(
         refusal(&[covariate("year", BOTH, &[2019.0, 2020.0, 2021.0, 2020.0])]),

@@ -190,10 +190,12 @@ impl CovariateSummaries {
 const THINNED_GROUPS: usize = 1 << 13;
 const THINNED_HISTORIES: usize = 1 << 15;
 
-/// A covariate spans at least and at most this, so that its coefficient has a magnitude that is searched.
-const SPAN: Range<f64> = 1e-2..1e4;
-/// Its values lie within this many spans of 0, so that γ′z at 0 is not an extrapolation that no parameter could follow.
-const SPANS_FROM_ZERO: f64 = 10.0;
+/// A covariate spans at least and at most this: a search looks at e^γ from 10⁻⁶ to 10⁶, which is room for a fourfold
+/// effect over the least span, and the greatest leaves half of the digits of the information.
+const SPAN: Range<f64> = 0.1..1e4;
+/// Its values come within this many spans of 0, as the parameters at 0 are searched within 10⁻⁶ to 10⁶ of their scale
+/// too, and are the further from those of any customer the further 0 is.
+const SPANS_FROM_ZERO: f64 = 5.0;
 /// The share of a column's variance below which it is rounding that tells it from the columns before.
 const LEAST_REMAINDER: f64 = 1e-12;
 

@@ -8,10 +8,11 @@
 //! ```
 
 use super::{AcceptsCovariates, Slot, coefficients, shifted, slots};
+use crate::btyd::Summaries;
 use crate::btyd::covariates::CovariateSummaries;
 use crate::chunks::ordered_fold_by;
 use crate::fit::Model;
-use crate::optimise::Evaluation;
+use crate::optimise::{Evaluation, SearchLimits, maximise};
 
 /// A group is a base model's likelihood of its own, so that a few of them are worth a task.
 const CHUNK_GROUPS: usize = 256;
@@ -68,6 +69,39 @@ pub(super) fn evaluate<M: AcceptsCovariates>(
         Logarithmic::plus,
     );
     sums.natural(theta)
+}
+
+/// Each place at which the base model's searches end, once; a search without a maximum counts for its start.
+pub(super) fn base_maxima<M: AcceptsCovariates>(
+    customers: &Summaries,
+    scale: &[f64],
+) -> Vec<Vec<f64>> {
+    /// Of the logarithm of a parameter; far above what a search leaves and far below what separates two maxima.
+    const SAME: f64 = 1e-3;
+    let sample = M::sample(customers);
+    let mut ends: Vec<Vec<f64>> = Vec::new();
+    for start in M::starts(customers, scale) {
+        let maximum = maximise(
+            |theta: &[f64]| M::evaluate(theta, customers),
+            sample
+                .as_ref()
+                .map(|part| |theta: &[f64]| M::evaluate(theta, part)),
+            std::slice::from_ref(&start),
+            scale,
+            &SearchLimits::default(),
+        );
+        let end = maximum
+            .filter(|maximum| maximum.convergence.converged)
+            .map_or(start, |maximum| maximum.parameters);
+        let near = |other: &Vec<f64>| {
+            let both = end.iter().zip(other);
+            both.into_iter().all(|(a, b)| (a / b).ln().abs() < SAME)
+        };
+        if !ends.iter().any(near) {
+            ends.push(end);
+        }
+    }
+    ends
 }
 
 fn entries<M: AcceptsCovariates>(base: usize, slots: &[Slot]) -> Vec<Entry> {

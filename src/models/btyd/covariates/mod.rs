@@ -139,7 +139,7 @@ pub enum CovariatesError {
     },
     /// A unit in which coefficients could not be searched.
     #[error(
-        "covariate {covariate} runs from {least} to {greatest}: rescale it so that it spans 0.01 to 10,000"
+        "covariate {covariate} runs from {least} to {greatest}: rescale it so that it spans 0.1 to 10,000"
     )]
     Span {
         /// The column.
@@ -331,9 +331,11 @@ impl<M: AcceptsCovariates> Model for WithCovariates<M> {
         Ok(scale)
     }
 
-    /// The base model's on all customers, where covariates have no effect.
+    /// The maxima of the base model on all customers, where covariates have no effect. From there it is a few steps in
+    /// any unit of the covariates; from afar a step that is short in one unit is long in another.
     fn starts(data: &CovariateSummaries, scale: &[f64]) -> Vec<Vec<f64>> {
-        let mut starts = M::starts(&data.pooled, scale);
+        let of_base = M::names(&data.pooled).len().min(scale.len());
+        let mut starts = likelihood::base_maxima::<M>(&data.pooled, &scale[..of_base]);
         for start in &mut starts {
             start.resize(scale.len(), 1.0);
         }
