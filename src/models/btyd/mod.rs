@@ -2,14 +2,18 @@
 //!
 //! A model is a folder with `mod` (the valid parameters, what they mean and where a fit begins), `likelihood` and
 //! `predict`, and implements [`PurchaseModel`], through which scoring is the same for all. They share the sufficient
-//! statistics ([`Summary`], [`Summaries`]) and the [`Horizon`] that predictions look ahead.
+//! statistics ([`Summary`], [`Summaries`]) and the [`Horizon`] that predictions look ahead. Models in which one leaves at
+//! an unseen time have a `lifetime` in place of the likelihood, which `dropout` makes of it.
 //!
 //! Time has any unit, as long as it is one unit throughout.
 
 pub mod bg_nbd;
 pub mod covariates;
 mod discounting;
+mod dropout;
+pub mod ggompertz_nbd;
 mod horizon;
+pub mod pareto_nbd;
 mod ranking;
 mod summaries;
 mod summary;
@@ -223,6 +227,11 @@ pub(crate) fn time_a_purchase(model: &'static str, summaries: &Summaries) -> Res
     }
     // Above 0, as a repeat purchase takes time.
     Ok(summaries.observed_time() / summaries.repeat_purchases())
+}
+
+/// The observed time a customer: the natural scale of the time until one leaves. Above 0 where somebody bought again.
+pub(crate) fn time_a_customer(summaries: &Summaries) -> f64 {
+    summaries.observed_time() / exact(summaries.customers())
 }
 
 fn predict_with(probability_alive: f64, if_alive: IfAlive) -> Prediction {

@@ -258,11 +258,7 @@ impl Histories {
             reason = "counts below 2^53"
         )]
         let whole = |count: f64| count as u64;
-        let mut once: Vec<f64> = self.ages.iter().map(|(_, n, _)| *n).collect();
-        for row in &self.repeaters {
-            once[row.age as usize] -= row.customers;
-        }
-        let ages = self.ages.iter().map(|(age, ..)| *age).zip(once);
+        let once = self.customers_without_repeat().into_iter();
         let repeaters = self.repeaters.iter().map(move |row| {
             (
                 whole(self.frequencies[row.frequency as usize].0),
@@ -271,9 +267,20 @@ impl Histories {
                 whole(row.customers),
             )
         });
-        ages.filter(|(_, n)| *n > 0.0)
+        once.filter(|(_, n)| *n > 0.0)
             .map(move |(age, n)| (0, 0.0, age, whole(n)))
             .chain(repeaters)
+    }
+
+    /// Distinct T with the customers of x = 0 that have it, in the order of `ages`.
+    pub(crate) fn customers_without_repeat(&self) -> Vec<(f64, f64)> {
+        let ages = self.ages.iter();
+        let mut once: Vec<(f64, f64)> =
+            ages.map(|(age, customers, _)| (*age, *customers)).collect();
+        for row in &self.repeaters {
+            once[row.age as usize].1 -= row.customers;
+        }
+        once
     }
 
     fn thinned(&self) -> Option<Self> {
@@ -281,14 +288,7 @@ impl Histories {
         if every < 2 {
             return None;
         }
-        let mut once: Vec<f64> = self
-            .ages
-            .iter()
-            .map(|(_, customers, _)| *customers)
-            .collect();
-        for row in &self.repeaters {
-            once[row.age as usize] -= row.customers;
-        }
+        let once = self.customers_without_repeat();
         #[expect(
             clippy::cast_precision_loss,
             reason = "a ratio of row counts, far below 2^53"
@@ -300,13 +300,13 @@ impl Histories {
                 .ages
                 .iter()
                 .zip(&once)
-                .map(|((age, ..), n)| (*age, n * share, 0.0))
+                .map(|((age, ..), (_, n))| (*age, n * share, 0.0))
                 .collect(),
             recencies: self.recencies.clone(),
             repeaters: Vec::with_capacity(self.repeaters.len() / every + 1),
         };
         if let Some(first) = thinned.frequencies.first_mut().filter(|(x, _)| *x == 0.0) {
-            first.1 = once.iter().sum::<f64>() * share;
+            first.1 = once.iter().map(|(_, n)| n).sum::<f64>() * share;
         }
         self.repeaters
             .iter()
