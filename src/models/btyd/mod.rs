@@ -5,6 +5,8 @@
 //! statistics ([`Summary`], [`Summaries`]) and the [`Horizon`] that predictions look ahead. Models in which one leaves at
 //! an unseen time have a `lifetime` in place of the likelihood, which `dropout` makes of it.
 //!
+//! With [`covariates`] the parameters of such a model depend on what else is known of a customer.
+//!
 //! Time has any unit, as long as it is one unit throughout.
 
 pub mod bg_nbd;

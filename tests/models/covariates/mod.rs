@@ -1,11 +1,15 @@
 //! Covariates against other people's searches, against theory and against themselves.
 
+mod recovery;
+mod refusals;
+
 use cvm_models::btyd::bg_nbd::BgNbd;
 use cvm_models::btyd::covariates::{
     AcceptsCovariates, ActsOn, Covariate, CovariateSummaries, CovariatesError, WithCovariates,
 };
+use cvm_models::btyd::pareto_nbd::ParetoNbd;
 use cvm_models::btyd::{Horizon, PurchaseModel, Summaries, Summary};
-use cvm_models::fit::{Fit, FitError, FitParams, Model};
+use cvm_models::fit::{Fit, FitParams, Model};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
@@ -37,14 +41,21 @@ fn evaluate<M: AcceptsCovariates>(
     <WithCovariates<M> as Model>::evaluate(theta, data)
 }
 
-/// The CDNOW sample with 1 for each customer whose first purchase day brought more than the median of $23.54, else 0.
-fn cdnow_split() -> Option<(simulated::Histories, Vec<f64>)> {
+/// The CDNOW sample with what each customer spent on the first purchase day.
+fn cdnow_first_spend() -> Option<(simulated::Histories, Vec<f64>)> {
     let customers = cdnow::customers()?;
     let table = cdnow::calibration(&customers);
-    let first: Vec<f64> = customers
-        .values()
-        .map(|days| *days.values().next().unwrap())
-        .collect();
+    let first = customers.values();
+    let first = first.map(|days| *days.values().next().unwrap()).collect();
+    Some((
+        (table.frequency, table.recency_age, table.customer_age),
+        first,
+    ))
+}
+
+/// The CDNOW sample with 1 for each customer who spent more than the median of $23.54 on the first purchase day, else 0.
+fn cdnow_split() -> Option<(simulated::Histories, Vec<f64>)> {
+    let (table, first) = cdnow_first_spend()?;
     let mut sorted = first.clone();
     sorted.sort_unstable_by(f64::total_cmp);
     let median = sorted[sorted.len() / 2];
@@ -53,10 +64,7 @@ fn cdnow_split() -> Option<(simulated::Histories, Vec<f64>)> {
         .map(|spend| f64::from(*spend > median))
         .collect();
     assert_eq!((median, above.iter().sum()), (23.54, 1172.0));
-    Some((
-        (table.frequency, table.recency_age, table.customer_age),
-        above,
-    ))
+    Some((table, above))
 }
 
 fn summaries(
@@ -73,10 +81,18 @@ fn matches_scipy<M: AcceptsCovariates>(
     log_likelihood: f64,
     theirs: &[(&str, f64, f64)],
 ) {
-    let Some((table, above)) = cdnow_split() else {
-        return;
-    };
-    let fit = fit::<M>(&summaries(&table, &[covariate("large", acts_on, &above)]));
+    if let Some((table, above)) = cdnow_split() {
+        let data = summaries(&table, &[covariate("large", acts_on, &above)]);
+        assert_eq!(data.groups(), 2);
+        equals(&fit::<M>(&data), log_likelihood, theirs);
+    }
+}
+
+fn equals<M: AcceptsCovariates>(
+    fit: &Fit<WithCovariates<M>>,
+    log_likelihood: f64,
+    theirs: &[(&str, f64, f64)],
+) {
     assert!(fit.convergence.converged);
     assert_eq!(fit.convergence.starts_agreeing, fit.convergence.starts);
     close(fit.log_likelihood, log_likelihood, 2e-7);
@@ -110,6 +126,27 @@ fn bg_nbd_with_a_covariate_of_purchasing_matches_scipy() {
     );
 }
 
+/// ln(1 + first spend), of which there are some 930 values.
+#[test]
+fn bg_nbd_with_a_covariate_of_many_values_matches_scipy() {
+    let Some((table, first)) = cdnow_first_spend() else {
+        return;
+    };
+    let spend: Vec<f64> = first.iter().map(|spend| spend.ln_1p()).collect();
+    let data = summaries(&table, &[covariate("spend", PURCHASING, &spend)]);
+    equals(
+        &fit::<BgNbd>(&data),
+        -9560.02477370,
+        &[
+            ("r", -1.370431723, 0.0523695),
+            ("alpha", 3.125204007, 0.2490892),
+            ("a", -0.231551722, 0.2382923),
+            ("b", 0.910489648, 0.2958320),
+            ("purchase.spend", 0.474031071, 0.0716240),
+        ],
+    );
+}
+
 #[test]
 fn bg_nbd_with_a_covariate_of_both_matches_scipy() {
     matches_scipy::<BgNbd>(
@@ -123,6 +160,37 @@ fn bg_nbd_with_a_covariate_of_both_matches_scipy() {
             ("purchase.large", 0.548581035, 0.1062686),
             ("leave.large", 0.665152187, 0.4839803),
             ("stay.large", 0.772991820, 0.5978424),
+        ],
+    );
+}
+
+#[test]
+fn pareto_nbd_with_a_covariate_of_purchasing_matches_scipy() {
+    matches_scipy::<ParetoNbd>(
+        PURCHASING,
+        -9582.63228418,
+        &[
+            ("r", -0.576648978, 0.0852128),
+            ("alpha", 2.584710339, 0.0875841),
+            ("s", -0.480492150, 0.3134793),
+            ("beta", 2.499222400, 0.5319300),
+            ("purchase.large", 0.386368409, 0.0777448),
+        ],
+    );
+}
+
+#[test]
+fn pareto_nbd_with_a_covariate_of_both_matches_scipy() {
+    matches_scipy::<ParetoNbd>(
+        BOTH,
+        -9582.08858033,
+        &[
+            ("r", -0.558213606, 0.0882771),
+            ("alpha", 2.566161546, 0.0895855),
+            ("s", -0.556018990, 0.2959644),
+            ("beta", 2.223739932, 0.5825945),
+            ("purchase.large", 0.337844195, 0.0908096),
+            ("leave.large", -0.227094671, 0.2229513),
         ],
     );
 }
@@ -169,6 +237,11 @@ fn bg_nbd_without_effect_is_the_base_model() {
     no_effect_is_the_base_model::<BgNbd>([0.5, 7.0, 0.9, 2.0]);
 }
 
+#[test]
+fn pareto_nbd_without_effect_is_the_base_model() {
+    no_effect_is_the_base_model::<ParetoNbd>([0.5, 7.0, 0.9, 20.0]);
+}
+
 /// Fader & Hardie (2007): what each coefficient does to the parameters.
 #[test]
 fn bg_nbd_parameters_of_a_customer_are_those_of_fader_hardie_2007() {
@@ -211,6 +284,23 @@ fn bg_nbd_parameters_of_a_customer_are_those_of_fader_hardie_2007() {
     close(b, 2.0 * (0.1 * 2.0 - 0.4 * -1.5_f64).exp(), 1e-14);
 }
 
+#[test]
+fn pareto_nbd_parameters_of_a_customer_are_those_of_fader_hardie_2007() {
+    let table = simulated::histories(500, [0.6, 6.0, 0.8, 2.4], 78.0, 5);
+    let z: Vec<f64> = (0..500).map(|i| f64::from(i % 3)).collect();
+    let data = summaries(&table, &[covariate("z", BOTH, &z)]);
+    assert_eq!(
+        WithCovariates::<ParetoNbd>::names(&data),
+        ["r", "alpha", "s", "beta", "purchase.z", "leave.z"]
+    );
+    let theta = [0.5, 7.0, 0.9, 20.0, 0.3_f64.exp(), 0.2_f64.exp()];
+    let model = WithCovariates::<ParetoNbd>::with_parameters(&theta, &data).unwrap();
+    let [r, alpha, s, beta] = model.for_customer(&[2.0]).unwrap().parameters();
+    assert_eq!((r, s), (0.5, 0.9));
+    close(alpha, 7.0 * (-0.6_f64).exp(), 1e-14);
+    close(beta, 20.0 * (-0.4_f64).exp(), 1e-13);
+}
+
 /// Two groups that differ in every parameter are more general than two that differ in α, a and b.
 #[test]
 fn groups_fitted_apart_lie_above_and_pooled_ones_below() {
@@ -234,31 +324,24 @@ fn groups_fitted_apart_lie_above_and_pooled_ones_below() {
 }
 
 /// z → k z + c: γ → γ/k, and the parameters at 0 move so that every customer keeps those he or she had.
-#[test]
-fn recoding_a_covariate_changes_neither_likelihood_nor_predictions() {
+fn recoding_changes_neither_likelihood_nor_predictions<M: AcceptsCovariates>(
+    codings: &[(f64, f64)],
+) {
     let Some((table, above)) = cdnow_split() else {
         return;
     };
-    let as_coded = fit::<BgNbd>(&summaries(&table, &[covariate("z", BOTH, &above)]));
+    let as_coded = fit::<M>(&summaries(&table, &[covariate("z", BOTH, &above)]));
     let horizon = Horizon::new(39.0, 0.1, 52.0).unwrap();
     let (x, recency_age, customer_age) = &table;
-    let predict = |fit: &Fit<WithCovariates<BgNbd>>, z: &[f64]| {
+    let predict = |fit: &Fit<WithCovariates<M>>, z: &[f64]| {
         fit.model
             .predict_all(&horizon, x, recency_age, customer_age, &[z])
             .unwrap()
     };
     let expected = predict(&as_coded, &above);
-    for (k, c) in [
-        (1.0, 5.0),
-        (1.0, -1.0),
-        (-1.0, 1.0),
-        (0.1, 0.2),
-        (1000.0, 2000.0),
-        (5.0, -12.0),
-        (9000.0, 0.0),
-    ] {
+    for &(k, c) in codings {
         let recoded: Vec<f64> = above.iter().map(|z| k * z + c).collect();
-        let fit = fit::<BgNbd>(&summaries(&table, &[covariate("z", BOTH, &recoded)]));
+        let fit = fit::<M>(&summaries(&table, &[covariate("z", BOTH, &recoded)]));
         assert!(fit.convergence.converged, "{k} {c}");
         // From the maximum without effects, whatever the unit.
         assert!(fit.convergence.evaluations < 12, "{k} {c}");
@@ -269,8 +352,8 @@ fn recoding_a_covariate_changes_neither_likelihood_nor_predictions() {
             close(here * k.abs(), there, 1e-4);
         }
         for z in [0.0, 1.0] {
-            let here = fit.model.for_customer(&[k * z + c]).unwrap().parameters();
-            let there = as_coded.model.for_customer(&[z]).unwrap().parameters();
+            let here = fit.model.for_customer(&[k * z + c]).unwrap().theta();
+            let there = as_coded.model.for_customer(&[z]).unwrap().theta();
             for (here, there) in here.into_iter().zip(there) {
                 close(here / there, 1.0, 1e-5);
             }
@@ -286,6 +369,27 @@ fn recoding_a_covariate_changes_neither_likelihood_nor_predictions() {
     }
 }
 
+#[test]
+fn recoding_changes_neither_likelihood_nor_predictions_of_bg_nbd() {
+    recoding_changes_neither_likelihood_nor_predictions::<BgNbd>(&[
+        (1.0, 5.0),
+        (1.0, -1.0),
+        (-1.0, 1.0),
+        (0.1, 0.2),
+        (1000.0, 2000.0),
+        (5.0, -12.0),
+        (9000.0, 0.0),
+    ]);
+}
+
+#[test]
+fn recoding_changes_neither_likelihood_nor_predictions_of_pareto_nbd() {
+    recoding_changes_neither_likelihood_nor_predictions::<ParetoNbd>(&[
+        (-1.0, 1.0),
+        (1000.0, 2000.0),
+    ]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -294,6 +398,18 @@ proptest! {
         let theta: Vec<f64> = model.theta().into_iter().chain(gammas.iter().copied().map(f64::exp)).collect();
         let theta = &theta[..WithCovariates::<BgNbd>::names(&data).len()];
         derivatives_hold_at(theta, |theta| evaluate::<BgNbd>(theta, &data))?;
+    }
+
+    #[test]
+    fn pareto_nbd_derivatives_are_finite_differences(
+        theta in (magnitude(-1.0, 1.0), magnitude(-1.0, 2.0), magnitude(-1.0, 1.0), magnitude(-1.0, 2.0)),
+        data in tables(),
+        gammas in gammas(),
+    ) {
+        let (r, alpha, s, beta) = theta;
+        let theta: Vec<f64> = [r, alpha, s, beta].into_iter().chain(gammas.iter().copied().map(f64::exp)).collect();
+        let theta = &theta[..WithCovariates::<ParetoNbd>::names(&data).len()];
+        derivatives_hold_at(theta, |theta| evaluate::<ParetoNbd>(theta, &data))?;
     }
 
     /// The sum over groups is that over customers, each under the model of his or her own.
@@ -355,77 +471,6 @@ pub(crate) fn tables() -> impl Strategy<Value = CovariateSummaries> {
     rows().prop_map(|rows| table_of(&rows))
 }
 
-/// Customers of four kinds with the covariates of each, drawn from the model of the kind.
-fn drawn(
-    customers: usize,
-    seed: u64,
-    draw: impl Fn(usize, [f64; 2], u64) -> simulated::Histories,
-) -> (simulated::Histories, [Vec<f64>; 2]) {
-    const KINDS: [[f64; 2]; 6] = [
-        [0.0, -1.0],
-        [0.0, 0.0],
-        [0.0, 1.5],
-        [1.0, -1.0],
-        [1.0, 0.0],
-        [1.0, 1.5],
-    ];
-    let mut table = simulated::Histories::default();
-    let mut columns = [vec![], vec![]];
-    for (kind, z) in KINDS.into_iter().enumerate() {
-        let part = draw(customers / KINDS.len(), z, 100 * seed + kind as u64);
-        for (column, value) in columns.iter_mut().zip(z) {
-            column.extend(std::iter::repeat_n(value, part.0.len()));
-        }
-        table.0.extend(part.0);
-        table.1.extend(part.1);
-        table.2.extend(part.2);
-    }
-    (table, columns)
-}
-
-/// In at least 19 of 20 draws every parameter lies within three standard errors of the truth, on the logarithmic scale
-/// on which coefficients are additive and their distribution is nearest to a normal one.
-fn recovers<M: AcceptsCovariates>(
-    truth: &[f64],
-    draw: impl Fn(usize, [f64; 2], u64) -> simulated::Histories,
-) {
-    let mut recovered = 0;
-    for seed in 1..=20 {
-        let (table, [first, second]) = drawn(12_000, seed, &draw);
-        let columns = [
-            covariate("first", BOTH, &first),
-            covariate("second", PURCHASING, &second),
-        ];
-        let fit = fit::<M>(&summaries(&table, &columns));
-        assert!(fit.convergence.converged);
-        assert_eq!(fit.estimates.len(), truth.len());
-        let near = fit.estimates.iter().zip(truth).all(|(estimate, truth)| {
-            let error = estimate.standard_error.unwrap() / estimate.value;
-            (estimate.value.ln() - truth).abs() < 3.0 * error
-        });
-        recovered += u32::from(near);
-    }
-    assert!(recovered >= 19, "{recovered} of 20");
-}
-
-#[test]
-fn bg_nbd_recovers_known_coefficients_in_19_of_20_draws() {
-    let [r, alpha, a, b] = [0.9, 8.0, 0.8, 2.5_f64];
-    let (purchase, leave, stay) = ([0.5, -0.3], 0.4, -0.2);
-    let draw = |customers, z: [f64; 2], seed| {
-        let theta = [
-            r,
-            alpha * (-purchase[0] * z[0] - purchase[1] * z[1]).exp(),
-            a * (leave * z[0]).exp(),
-            b * (stay * z[0]).exp(),
-        ];
-        simulated::histories(customers, theta, 104.0, seed)
-    };
-    let logs = [r.ln(), alpha.ln(), a.ln(), b.ln()];
-    let truth = [&logs[..], &[0.5, -0.3, 0.4, -0.2]].concat();
-    recovers::<BgNbd>(&truth, draw);
-}
-
 /// Histories with a covariate of as many values as there are customers, and one of two.
 fn many_groups(customers: usize) -> (simulated::Histories, [Vec<f64>; 2]) {
     let table = simulated::histories(customers, [0.9, 8.0, 0.8, 2.5], 104.0, 3);
@@ -436,18 +481,16 @@ fn many_groups(customers: usize) -> (simulated::Histories, [Vec<f64>; 2]) {
     (table, [many, two])
 }
 
-/// Enough groups that the search begins on a sample of them.
-#[test]
-fn a_fit_to_twenty_thousand_groups_is_bit_identical_on_one_two_and_five_threads() {
-    let (table, [many, two]) = many_groups(20_000);
+fn is_bit_identical_on_one_two_and_five_threads<M: AcceptsCovariates>(customers: usize) {
+    let (table, [many, two]) = many_groups(customers);
     let columns = [
         covariate("many", BOTH, &many),
         covariate("two", PURCHASING, &two),
     ];
     let everything = || {
         let data = summaries(&table, &columns);
-        assert_eq!(data.groups(), 20_000);
-        let fit = fit::<BgNbd>(&data);
+        assert_eq!(data.groups(), customers);
+        let fit = fit::<M>(&data);
         assert!(fit.convergence.converged);
         // No more than one search over all customers.
         assert!(fit.convergence.evaluations < 12);
@@ -470,9 +513,24 @@ fn a_fit_to_twenty_thousand_groups_is_bit_identical_on_one_two_and_five_threads(
         numbers.into_iter().map(f64::to_bits).collect::<Vec<u64>>()
     };
     let one = in_pool(1, everything);
-    assert_eq!(one.len(), 8 + 1 + 64 + 60_000);
+    let parameters = 4 + 2 * M::EFFECTS.len() - (M::EFFECTS.len() - 1);
+    assert_eq!(
+        one.len(),
+        parameters + 1 + parameters * parameters + 3 * customers
+    );
     assert_eq!(one, in_pool(2, everything));
     assert_eq!(one, in_pool(5, everything));
+}
+
+/// Enough groups that the search begins on a sample of them.
+#[test]
+fn bg_nbd_of_20_000_groups_is_bit_identical_on_one_two_and_five_threads() {
+    is_bit_identical_on_one_two_and_five_threads::<BgNbd>(20_000);
+}
+
+#[test]
+fn pareto_nbd_of_1_000_groups_is_bit_identical_on_one_two_and_five_threads() {
+    is_bit_identical_on_one_two_and_five_threads::<ParetoNbd>(1_000);
 }
 
 #[test]
@@ -558,156 +616,6 @@ fn a_prior_is_a_ridge_on_the_coefficients() {
     assert!(size(&fits[0]) < size(&fits[1]) && size(&fits[1]) < size(&fits[2]));
     assert!(fits[0].log_likelihood < fits[1].log_likelihood);
     assert!(fits[1].log_likelihood < fits[2].log_likelihood);
-}
-
-fn refusal(covariates: &[Covariate<'_>]) -> String {
-    CovariateSummaries::new(&[0, 2, 1, 3], &[0.0, 3.0, 2.0, 5.0], &[9.0; 4], covariates)
-        .unwrap_err()
-        .to_string()
-}
-
-#[test]
-fn columns_that_tell_no_coefficient_are_refused_by_name() {
-    let good = [0.0, 1.0, 0.0, 2.0];
-    let u = covariate("u", PURCHASING, &good);
-    assert_eq!(
-        refusal(&[covariate("z", BOTH, &[1.0, f64::NAN, 0.0, 2.0])]),
-        "covariate z, row 1: NaN is not finite"
-    );
-    assert_eq!(
-        refusal(&[u, covariate("z", BOTH, &[1.0, 0.0, 0.0, f64::INFINITY])]),
-        "covariate z, row 3: inf is not finite"
-    );
-    assert_eq!(
-        refusal(&[u, covariate("z", BOTH, &[1.0, 0.0, 3.0])]),
-        "covariate z has 3 rows, but frequency has 4"
-    );
-    assert_eq!(refusal(&[u, u]), "there are two covariates u");
-    assert_eq!(
-        refusal(&[u, covariate("z", LEAVING, &[2.5; 4])]),
-        "covariate z is 2.5 for every customer, so its coefficients cannot be told"
-    );
-    assert_eq!(
-        refusal(&[covariate("z", LEAVING, &[0.0, -0.0, 0.0, 0.0])]),
-        "covariate z is 0 for every customer, so its coefficients cannot be told"
-    );
-    assert_eq!(
-        refusal(&[covariate("cents", BOTH, &[0.0, 100.0, 20_000.0, 1.0])]),
-        "covariate cents runs from 0 to 20000: rescale it so that it spans 0.1 to 10,000"
-    );
-    assert_eq!(
-        refusal(&[covariate("z", BOTH, &[0.0, 1e-3, 2e-3, 0.0])]),
-        "covariate z runs from 0 to 0.002: rescale it so that it spans 0.1 to 10,000"
-    );
-    assert_eq!(
-        refusal(&[covariate("year", BOTH, &[2019.0, 2020.0, 2021.0, 2020.0])]),
-        "covariate year runs from 2019 to 2021, far from 0: subtract a typical value"
-    );
-}
-
-#[test]
-fn collinear_columns_are_refused_where_they_act_on_the_same_process() {
-    let (u, v) = ([0.0, 1.0, 0.0, 2.0], [1.0, 0.0, 3.0, 0.7]);
-    let w: Vec<f64> = u
-        .iter()
-        .zip(&v)
-        .map(|(u, v)| 1.0 - 0.3 * u + 0.7 * v)
-        .collect();
-    let error = "covariate w is a linear combination of a constant and covariates before it, so its coefficients cannot be told";
-    let of = |on_u, on_v, on_w| {
-        let columns = [
-            covariate("u", on_u, &u),
-            covariate("v", on_v, &v),
-            covariate("w", on_w, &w),
-        ];
-        CovariateSummaries::new(&[0, 2, 1, 3], &[0.0, 3.0, 2.0, 5.0], &[9.0; 4], &columns)
-            .map(|data| data.groups())
-            .map_err(|error| error.to_string())
-    };
-    assert_eq!(of(BOTH, BOTH, BOTH), Err(error.to_owned()));
-    assert_eq!(of(BOTH, LEAVING, LEAVING), Err(error.to_owned()));
-    assert_eq!(of(PURCHASING, PURCHASING, BOTH), Err(error.to_owned()));
-    assert_eq!(of(PURCHASING, BOTH, LEAVING), Ok(4));
-    assert_eq!(of(PURCHASING, PURCHASING, LEAVING), Ok(4));
-    // Every level of a factor is one too many.
-    let levels = [
-        [1.0, 0.0, 0.0, 1.0],
-        [0.0, 1.0, 0.0, 0.0],
-        [0.0, 0.0, 1.0, 0.0],
-    ];
-    assert_eq!(
-        refusal(&[
-            covariate("u", PURCHASING, &levels[0]),
-            covariate("v", PURCHASING, &levels[1]),
-            covariate("w", PURCHASING, &levels[2]),
-        ]),
-        error
-    );
-}
-
-#[test]
-fn impossible_histories_and_nobody_are_refused_as_without_covariates() {
-    let z = [0.0, 1.0];
-    assert_eq!(
-        CovariateSummaries::new(
-            &[0, 1],
-            &[0.0, 9.0],
-            &[5.0, 5.0],
-            &[covariate("z", BOTH, &z)]
-        )
-        .unwrap_err()
-        .to_string(),
-        "row 1: recency_age 9 lies after customer_age 5"
-    );
-    let params = FitParams::<WithCovariates<BgNbd>>::default()
-        .check()
-        .unwrap();
-    let nobody = CovariateSummaries::new(&[], &[], &[], &[covariate("z", BOTH, &[])]).unwrap();
-    let model = "BG/NBD with covariates";
-    assert_eq!(
-        params.fit(&nobody).unwrap_err(),
-        FitError::NoCustomers { model }
-    );
-    let once = CovariateSummaries::new(&[0, 0], &[0.0; 2], &[5.0; 2], &[covariate("z", BOTH, &z)]);
-    assert_eq!(
-        params.fit(&once.unwrap()).unwrap_err(),
-        FitError::NoRepeatPurchase {
-            model: "BG/NBD",
-            customers: 2
-        }
-    );
-}
-
-#[test]
-fn a_customer_needs_one_finite_value_a_covariate() {
-    let table = simulated::histories(60, [0.6, 6.0, 0.8, 2.4], 78.0, 5);
-    let z: Vec<f64> = (0..60).map(|i| f64::from(i % 3)).collect();
-    let data = summaries(&table, &[covariate("z", BOTH, &z)]);
-    let theta = [0.6, 6.0, 0.8, 2.4, 2.0, 1.0, 1.0];
-    let model = WithCovariates::<BgNbd>::with_parameters(&theta, &data).unwrap();
-    let refused = |z: &[f64]| model.for_customer(z).unwrap_err().to_string();
-    assert_eq!(refused(&[]), "0 covariates, but the model has 1");
-    assert_eq!(
-        refused(&[f64::NAN]),
-        "covariate z, row 0: NaN is not finite"
-    );
-    assert_eq!(
-        refused(&[-1e9]),
-        "covariates too extreme: BG/NBD: alpha must be positive and finite, not inf"
-    );
-    let mut theta = theta;
-    theta[5] = 0.0;
-    assert_eq!(
-        WithCovariates::<BgNbd>::with_parameters(&theta, &data)
-            .unwrap_err()
-            .to_string(),
-        "BG/NBD with covariates: leave.z must be positive and finite, not 0"
-    );
-    // A point beyond the range of numbers is one that a search does not take.
-    let mut theta = theta;
-    theta[4] = 1e300;
-    theta[5] = 1.0;
-    assert!(evaluate::<BgNbd>(&theta, &data).value.is_nan());
 }
 
 /// Where the customers of one kind never came back, the ratio has no lower bound, and the fit says so.
