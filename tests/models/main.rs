@@ -8,6 +8,7 @@
 
 mod bg_nbd;
 mod cdnow;
+mod covariates;
 mod edges;
 mod gamma_gamma;
 mod intervals;

@@ -66,20 +66,28 @@ fn derivatives_hold<const N: usize>(
     theta: [f64; N],
     evaluate: impl Fn([f64; N]) -> cvm_models::optimise::Evaluation,
 ) -> Result<(), TestCaseError> {
+    derivatives_hold_at(&theta, |theta| evaluate(theta.try_into().unwrap()))
+}
+
+/// [`derivatives_hold`] where the number of parameters depends on the data.
+pub(crate) fn derivatives_hold_at(
+    theta: &[f64],
+    evaluate: impl Fn(&[f64]) -> cvm_models::optimise::Evaluation,
+) -> Result<(), TestCaseError> {
     let here = evaluate(theta);
     let step = 1e-5;
-    for i in 0..N {
+    for i in 0..theta.len() {
         let moved = |direction: f64| {
-            let mut moved = theta;
+            let mut moved = theta.to_vec();
             moved[i] *= 1.0 + direction * step;
-            evaluate(moved)
+            evaluate(&moved)
         };
         let (up, down) = (moved(1.0), moved(-1.0));
         let width = 2.0 * step * theta[i];
         let slope = (up.value - down.value) / width;
         let size = (here.value.abs() + 1.0) / theta[i];
         prop_assert!((slope - here.gradient[i]).abs() <= 1e-6 * (here.gradient[i].abs() + size));
-        for j in 0..N {
+        for j in 0..theta.len() {
             let slope = (up.gradient[j] - down.gradient[j]) / width;
             let size = (here.gradient[j].abs() * theta[j] + here.value.abs() + 1.0)
                 / (theta[i] * theta[j]);

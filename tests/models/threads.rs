@@ -7,7 +7,7 @@ use cvm_models::uncertainty::Level;
 
 use crate::{bg_nbd, gamma_gamma, intervals, simulated};
 
-fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
