@@ -8,6 +8,7 @@
 
 mod bg_nbd;
 mod cdnow;
+mod coverage;
 mod edges;
 mod gamma_gamma;
 mod intervals;
