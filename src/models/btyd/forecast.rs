@@ -130,7 +130,7 @@ impl Forecast {
 
     /// Computes what customers of these pairs of frequency and customer_age share, in parallel in the calling pool, in
     /// place of what was prepared before. It changes no prediction, only its cost. Pairs that no customer can have are
-    /// left out. Takes about 100 bytes a distinct pair, and 8 for each purchase up to the upper limit of their number.
+    /// left out. Takes some 200 bytes a distinct pair, and 8 for each purchase up to the upper limit of their number.
     ///
     /// # Errors
     /// Where there are 2³² distinct pairs or more.
