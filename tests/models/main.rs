@@ -9,6 +9,7 @@
 mod bg_nbd;
 mod cdnow;
 mod covariates;
+mod coverage;
 mod edges;
 mod gamma_gamma;
 mod intervals;

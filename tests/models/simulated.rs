@@ -31,7 +31,7 @@ pub(crate) fn lives(
     time: f64,
     ahead: f64,
     random: &mut impl RngCore,
-) -> (Histories, Vec<u64>) {
+) -> (Histories, Vec<usize>) {
     let (rates, leave) = (
         Gamma::new(r, 1.0 / alpha).unwrap(),
         Beta::new(a, b).unwrap(),
