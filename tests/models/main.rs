@@ -6,10 +6,12 @@
     reason = "a test may fail loudly and says what it skips"
 )]
 
+mod ahead;
 mod bg_nbd;
 mod cdnow;
 mod edges;
 mod gamma_gamma;
+mod mbg_nbd;
 mod properties;
 mod simulated;
 mod special;

@@ -13,11 +13,26 @@ use crate::{bg_nbd, gamma_gamma};
 pub(crate) type Histories = (Vec<u64>, Vec<f64>, Vec<f64>);
 
 /// Histories of `customers` who came evenly over `time` and bought as BG/NBD says.
-pub(crate) fn histories(
+pub(crate) fn histories(customers: usize, theta: [f64; 4], time: f64, seed: u64) -> Histories {
+    draw(customers, theta, time, seed, false)
+}
+
+/// The same of MBG/NBD, by which one may leave after the first purchase too.
+pub(crate) fn histories_of_mbg_nbd(
+    customers: usize,
+    theta: [f64; 4],
+    time: f64,
+    seed: u64,
+) -> Histories {
+    draw(customers, theta, time, seed, true)
+}
+
+fn draw(
     customers: usize,
     [r, alpha, a, b]: [f64; 4],
     time: f64,
     seed: u64,
+    may_leave_at_once: bool,
 ) -> Histories {
     let mut random = ChaCha12Rng::seed_from_u64(seed);
     let (rates, leave) = (
@@ -36,8 +51,9 @@ pub(crate) fn histories(
             ages.sample(&mut random),
         );
         let (mut frequency, mut last) = (0, 0.0);
+        let stays = !may_leave_at_once || unit.sample(&mut random) >= p;
         // A rate may underflow to 0: such a customer never buys again.
-        if rate > 0.0 {
+        if stays && rate > 0.0 {
             let wait = Exp::new(rate).unwrap();
             loop {
                 let next = last + wait.sample(&mut random);
