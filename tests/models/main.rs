@@ -6,6 +6,7 @@
     reason = "a test may fail loudly and says what it skips"
 )]
 
+mod ahead;
 mod bg_nbd;
 mod cdnow;
 mod covariates;
@@ -13,6 +14,7 @@ mod coverage;
 mod edges;
 mod gamma_gamma;
 mod intervals;
+mod mbg_nbd;
 mod properties;
 mod simulated;
 mod special;

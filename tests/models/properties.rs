@@ -41,11 +41,11 @@ fn spend_models() -> impl Strategy<Value = GammaGamma> {
 }
 
 /// A table of customers, and how many have each history.
-fn tables() -> impl Strategy<Value = Vec<(Summary, u64)>> {
+pub(crate) fn tables() -> impl Strategy<Value = Vec<(Summary, u64)>> {
     prop::collection::vec((customers(30), 1..4_u64), 1..60)
 }
 
-fn columns<'a>(rows: impl Iterator<Item = &'a Summary>) -> simulated::Histories {
+pub(crate) fn columns<'a>(rows: impl Iterator<Item = &'a Summary>) -> simulated::Histories {
     let mut table = simulated::Histories::default();
     for row in rows {
         table.0.push(row.frequency());
@@ -55,14 +55,14 @@ fn columns<'a>(rows: impl Iterator<Item = &'a Summary>) -> simulated::Histories 
     table
 }
 
-fn summaries(rows: &[(Summary, u64)]) -> Summaries {
+pub(crate) fn summaries(rows: &[(Summary, u64)]) -> Summaries {
     let (x, recency_age, customer_age) = columns(rows.iter().map(|(row, _)| row));
     let counts: Vec<u64> = rows.iter().map(|(_, count)| *count).collect();
     Summaries::weighted(&x, &recency_age, &customer_age, &counts).unwrap()
 }
 
 /// Compares derivatives with central differences in the logarithm of each parameter.
-fn derivatives_hold<const N: usize>(
+pub(crate) fn derivatives_hold<const N: usize>(
     theta: [f64; N],
     evaluate: impl Fn([f64; N]) -> cvm_models::optimise::Evaluation,
 ) -> Result<(), TestCaseError> {

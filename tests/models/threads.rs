@@ -15,7 +15,7 @@ pub(crate) fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) 
         .install(work)
 }
 
-fn bits(numbers: impl IntoIterator<Item = f64>) -> Vec<u64> {
+pub(crate) fn bits(numbers: impl IntoIterator<Item = f64>) -> Vec<u64> {
     numbers.into_iter().map(f64::to_bits).collect()
 }
 
