@@ -14,8 +14,19 @@ pub(crate) fn ordered_fold<A: Send>(
     part: impl Fn(Range<usize>) -> A + Sync,
     combine: impl Fn(A, A) -> A,
 ) -> A {
-    let chunks = rows.div_ceil(CHUNK_ROWS);
-    let range = |chunk: usize| chunk * CHUNK_ROWS..((chunk + 1) * CHUNK_ROWS).min(rows);
+    ordered_fold_in(CHUNK_ROWS, rows, zero, part, combine)
+}
+
+/// [`ordered_fold`] over chunks of another size, for rows that are dearer than most.
+pub(crate) fn ordered_fold_in<A: Send>(
+    chunk_rows: usize,
+    rows: usize,
+    zero: A,
+    part: impl Fn(Range<usize>) -> A + Sync,
+    combine: impl Fn(A, A) -> A,
+) -> A {
+    let chunks = rows.div_ceil(chunk_rows);
+    let range = |chunk: usize| chunk * chunk_rows..((chunk + 1) * chunk_rows).min(rows);
     let parts: Vec<A> = (0..chunks)
         .into_par_iter()
         .map(|chunk| part(range(chunk)))

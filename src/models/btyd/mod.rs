@@ -4,9 +4,11 @@
 //! `predict`, and implements [`PurchaseModel`], through which scoring is the same for all. They share the sufficient
 //! statistics ([`Summary`], [`Summaries`]) and the [`Horizon`] that predictions look ahead.
 //!
-//! Time has any unit, as long as it is one unit throughout.
+//! Time has any unit, as long as it is one unit throughout. Only [`bg_bb`] counts opportunities to buy instead of time: it
+//! has summaries of its own, and predictions of the same names.
 
 mod beta_geometric;
+pub mod bg_bb;
 pub mod bg_nbd;
 mod discounting;
 mod horizon;
