@@ -114,7 +114,7 @@ fn standard_errors_match_lifetimes() {
     );
 }
 
-/// Equations 6, 8, 11, 13 and 14 of the paper by beta functions and ₂F₁ in 40-digit arithmetic (mpmath): log-likelihood,
+/// The paper's closed forms by beta functions and ₂F₁ in 40-digit arithmetic (mpmath): log-likelihood,
 /// P(alive) at n, n + 1 and n + 5, purchases in the next 5 and 10, DERT at .1 and .00001.
 #[test]
 fn equals_the_closed_forms_of_fader_hardie_shang_2010() {
