@@ -134,7 +134,7 @@ def bg_nbd_log_likelihood(db: duckdb.DuckDBPyConnection, parameters: dict[str, f
 
 def fit(db: duckdb.DuckDBPyConnection, model: str) -> dict[str, float]:
     """Parameters and log-likelihood of a model."""
-    rows = db.execute("select parameter, estimate, log_likelihood from model_fits where model = ?", [model]).fetchall()
+    rows = db.execute("select parameter, estimate, log_likelihood from model_fits where period = 'all' and model = ?", [model]).fetchall()
     return {name: value for name, value, _ in rows} | {"log_likelihood": rows[0][2]}
 
 

@@ -29,10 +29,22 @@ final as (
         lifetimes.recency_age,
         lifetimes.customer_age,
         lifetimes.probability_alive,
+        lifetimes.probability_alive_low,
+        lifetimes.probability_alive_high,
         lifetimes.expected_purchases,
+        lifetimes.expected_purchases_low,
+        lifetimes.expected_purchases_high,
+        lifetimes.purchases_low,
+        lifetimes.purchases_high,
         lifetimes.expected_spend,
+        lifetimes.expected_spend_low,
+        lifetimes.expected_spend_high,
         lifetimes.customer_lifetime_value,
-        lifetimes.reason as missing_prediction_reason
+        lifetimes.customer_lifetime_value_low,
+        lifetimes.customer_lifetime_value_high,
+        lifetimes.model,
+        lifetimes.spend_model,
+        lifetimes.reason
     from scores
     left join lifetimes
         on scores.customer_id = lifetimes.customer_id

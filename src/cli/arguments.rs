@@ -25,6 +25,7 @@ impl Arguments {
         match &self.verb {
             Verb::Run(run) => run.limits.threads(),
             Verb::Demo(demo) => demo.limits.threads(),
+            Verb::Backtest(backtest) => backtest.limits.threads(),
             _ => machine::cores(),
         }
     }
@@ -50,6 +51,8 @@ pub(super) enum Verb {
     Init(InitArguments),
     /// List what there is: scorers, formats, entities or marts
     List(ListArguments),
+    /// Fit the models on earlier days and show how they foretold what came
+    Backtest(BacktestArguments),
     /// Remove the files of past runs that nothing shows any more
     Gc(GcArguments),
 }
@@ -67,6 +70,23 @@ pub(super) struct RunArguments {
     /// The exclusive end of what the run sees, a scheduler's data interval end: YYYY-MM-DD
     #[arg(long, value_name = "DATE")]
     pub(super) as_of: NaiveDate,
+    #[command(flatten)]
+    pub(super) limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BacktestArguments {
+    /// The pipeline file; it declares `validation:`
+    pub(super) pipeline: PathBuf,
+    /// The first days that models are not fitted to: YYYY-MM-DD,YYYY-MM-DD,…
+    #[arg(long, value_name = "DATES", required = true, value_delimiter = ',')]
+    pub(super) cutoffs: Vec<NaiveDate>,
+    /// How many days from each cutoff on are foretold; the pipeline's validation.holdout_days where not given
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=36_525))]
+    pub(super) holdout_days: Option<u16>,
+    /// How to print rows
+    #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+    pub(super) format: RowFormat,
     #[command(flatten)]
     pub(super) limits: Limits,
 }

@@ -100,7 +100,8 @@ const BEST: &str =
     from customer_values where customer_lifetime_value is not null
     order by customer_lifetime_value desc, customer_id limit 5";
 
-const FITS: &str = "select model, parameter, estimate, standard_error from model_fits";
+const FITS: &str = "select model, parameter, estimate, standard_error from model_fits
+    where period = 'all'";
 
 const SET_ASIDE: &str = "select source, reason, count(*) as rows from rows_set_aside
     group by source, reason order by source, reason";

@@ -1,6 +1,7 @@
 //! The command line: one file a verb, no logic of its own.
 
 mod arguments;
+mod backtest;
 mod console;
 mod demo;
 mod error;
@@ -77,6 +78,7 @@ async fn dispatch(verb: Verb, registry: &Registry) -> Result<(), CliError> {
         Verb::Demo(arguments) => demo::demo(&arguments, registry).await,
         Verb::Init(arguments) => init::init(&arguments),
         Verb::List(arguments) => list::list(&arguments, registry),
+        Verb::Backtest(arguments) => backtest::run(&arguments, registry).await,
         Verb::Gc(arguments) => gc::gc(&arguments, registry).await,
     }
 }

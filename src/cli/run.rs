@@ -58,7 +58,7 @@ pub(super) fn is_human(log: Log) -> bool {
 }
 
 /// Turns true once the process is asked to stop.
-fn stop_on_signal() -> watch::Receiver<bool> {
+pub(super) fn stop_on_signal() -> watch::Receiver<bool> {
     let (stop, asked) = watch::channel(false);
     tokio::spawn(async move {
         wait_for_signal().await;

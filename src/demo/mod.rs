@@ -57,7 +57,7 @@ pub const DEFAULT_SEED: u64 = 3;
 pub const DEFAULT_CUSTOMERS: u64 = 20_000;
 
 /// The most customers there can be: their numbers must fit the raw ids.
-pub const MAX_CUSTOMERS: u64 = 20_000_000;
+pub const MAX_CUSTOMERS: u64 = 200_000_000;
 
 /// The exclusive end of the default company's history: 2025-01-01.
 pub const DEFAULT_AS_OF: NaiveDate = match NaiveDate::from_ymd_opt(2025, 1, 1) {

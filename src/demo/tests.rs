@@ -200,11 +200,11 @@ const GOLDEN_CUSTOMERS: &str = concat!(
 );
 const GOLDEN_ORDERS: &str = concat!(
     "order_id,customer_id,ordered_at,channel,status,payment_method,order_total\r\n",
-    "00000008192,C000000002,2022-07-11 14:19:42,app,shipped,invoice,53.11\r\n",
-    "00000008193,C000000002,2022-07-12 10:16:29,web,shipped,card,110.56\r\n",
+    "000000008192,C000000002,2022-07-11 14:19:42,app,shipped,invoice,53.11\r\n",
+    "000000008193,C000000002,2022-07-12 10:16:29,web,shipped,card,110.56\r\n",
 );
 const GOLDEN_PRODUCTS: &str = "{\"sku\":\"P0001\",\"name\":\"Espresso No. 1\",\"category\":\"Coffee\",\"list_price\":0.90,\"unit_cost\":0.38,\"tags\":[\"coffee\"]}\n";
-const GOLDEN_RETURNS: &str = "{\"return_id\":\"R00000008193-1\",\"order_id\":\"00000008193\",\"line_number\":1,\"sku\":\"P0202\",\"returned_on\":\"2022-07-19\",\"quantity\":1,\"refund\":27.64,\"restocked_cost\":14.02,\"reason\":\"not as described\"}\n";
+const GOLDEN_RETURNS: &str = "{\"return_id\":\"R000000008193-1\",\"order_id\":\"000000008193\",\"line_number\":1,\"sku\":\"P0202\",\"returned_on\":\"2022-07-19\",\"quantity\":1,\"refund\":27.64,\"restocked_cost\":14.02,\"reason\":\"not as described\"}\n";
 
 #[tokio::test]
 async fn totals_agree_with_what_was_written() {
@@ -495,7 +495,7 @@ async fn options_out_of_range_are_refused() {
     };
     assert_eq!(
         refused(company(0, 1)).await,
-        "0 customers asked for; there must be 1 to 20000000"
+        "0 customers asked for; there must be 1 to 200000000"
     );
     let early = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
     assert_eq!(

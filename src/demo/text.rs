@@ -70,9 +70,9 @@ pub(super) fn customer_id(out: &mut Vec<u8>, customer: u64) {
 /// Orders a customer can have at most, with all that is added to those of the process.
 const ORDERS_A_CUSTOMER: u64 = 4_096;
 
-/// The number of a customer's order as the shop writes it: eleven digits.
+/// The number of a customer's order as the shop writes it: twelve digits.
 pub(super) fn order_id(out: &mut Vec<u8>, customer: u64, order: u64) {
-    push_digits(out, customer * ORDERS_A_CUSTOMER + order, 11);
+    push_digits(out, customer * ORDERS_A_CUSTOMER + order, 12);
 }
 
 #[cfg(test)]
@@ -104,6 +104,9 @@ mod tests {
         assert_eq!(text(|out| push_cents(out, 100_007)), "1000.07");
         assert_eq!(text(|out| push_cents(out, 9)), "0.09");
         assert_eq!(text(|out| customer_id(out, 42)), "C000000042");
-        assert_eq!(text(|out| order_id(out, 19_999_999, 4_095)), "81919999999");
+        assert_eq!(
+            text(|out| order_id(out, 199_999_999, 4_095)),
+            "819199999999"
+        );
     }
 }

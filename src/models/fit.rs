@@ -84,6 +84,16 @@ pub enum FitError {
     /// A start outside the domain.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
+    /// Starts of another number of parameters than the data call for.
+    #[error("{model}: a start has {given} parameters, but there are {expected}")]
+    StartLength {
+        /// The model.
+        model: &'static str,
+        /// As given.
+        given: usize,
+        /// As the data have it.
+        expected: usize,
+    },
     /// A search that may take no step, or no way.
     #[error("{model}: a fit needs at least one iteration and a range above 1")]
     Limits {
@@ -227,6 +237,14 @@ impl<M: Model> ValidFitParams<M> {
             return Err(FitError::NoCustomers { model: M::NAME });
         }
         let scale = M::scale(data)?;
+        let other = |start: &&Vec<f64>| start.len() != scale.len();
+        if let Some(start) = self.0.starts.iter().find(other) {
+            return Err(FitError::StartLength {
+                model: M::NAME,
+                given: start.len(),
+                expected: scale.len(),
+            });
+        }
         let default_starts;
         let starts = if self.0.starts.is_empty() {
             default_starts = M::starts(data, &scale);

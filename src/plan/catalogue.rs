@@ -7,7 +7,7 @@ use crate::spec::problem::{At, Problem, SourceText};
 use crate::spec::table::TableFile;
 use crate::spec::{Project, yaml};
 
-use super::{Layer, MODEL_FITS, ROWS_SET_ASIDE};
+use super::{Layer, RESERVED_TABLES};
 
 /// A SQL file and the contract beside it.
 #[derive(Debug, Clone)]
@@ -87,7 +87,7 @@ impl Catalogue {
                 return;
             }
         };
-        if [ROWS_SET_ASIDE, MODEL_FITS].contains(&name) {
+        if RESERVED_TABLES.contains(&name) {
             problems.push(Problem::new(
                 "cvm::plan::duplicate_table",
                 file,

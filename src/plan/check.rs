@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::score::ValueSettings;
+use crate::score::{ValidationSettings, ValueSettings};
 use crate::spec::SqlType;
 use crate::spec::problem::{Problem, did_you_mean};
 use crate::spec::source::{Format, RawColumn};
 
 use super::compile::Compiling;
-use super::{ENTITIES, MODEL_FITS, ParameterValue, ROWS_SET_ASIDE, Settings};
+use super::parameters::DATES;
+use super::{ENTITIES, ParameterValue, RESERVED_TABLES, Settings};
 
 const SCHEMES: &[&str] = &[
     "file", "s3", "s3a", "gs", "az", "abfs", "abfss", "http", "https", "memory",
@@ -92,6 +93,7 @@ pub(super) fn settings(compiling: &mut Compiling<'_>) -> Option<Settings> {
             "name a source file under `sources:`",
         );
     }
+    let validation = validation(compiling);
     stores(compiling);
     (compiling.problems.len() == before).then(|| Settings {
         timezone: parsed.unwrap_or(chrono_tz::UTC),
@@ -100,7 +102,46 @@ pub(super) fn settings(compiling: &mut Compiling<'_>) -> Option<Settings> {
         value: ValueSettings {
             horizon_days: value.horizon_days.value,
             annual_discount_rate: value.annual_discount_rate.value,
+            validation,
         },
+    })
+}
+
+/// The bounds that predictions are held against.
+fn validation(compiling: &mut Compiling<'_>) -> Option<ValidationSettings> {
+    let declared = compiling.pipeline.validation.clone()?.value;
+    let days = &declared.holdout_days;
+    if !(1..=LONGEST_HORIZON).contains(&days.value) {
+        compiling.fault(
+            "cvm::plan::validation",
+            days.at,
+            format!("{} days cannot be held out", days.value),
+            format!("give a number of days from 1 to {LONGEST_HORIZON}"),
+        );
+    }
+    let bounds = [
+        ("max_bias", &declared.max_bias, 0.0..=f64::MAX),
+        ("min_gini", &declared.min_gini, 0.0..=1.0),
+        ("max_mae", &declared.max_mae, 0.0..=f64::MAX),
+    ];
+    for (name, bound, range) in bounds {
+        if let Some(bound) = bound
+            && !range.contains(&bound.value)
+        {
+            let help = match name {
+                "min_gini" => "give a number from 0 to 1",
+                _ => "give a number of at least 0",
+            };
+            let message = format!("`{name}` cannot be {}", bound.value);
+            compiling.fault("cvm::plan::validation", bound.at, message, help);
+        }
+    }
+    let value = |bound: &Option<crate::spec::Spanned<f64>>| bound.as_ref().map(|bound| bound.value);
+    Some(ValidationSettings {
+        holdout_days: days.value,
+        max_bias: value(&declared.max_bias),
+        min_gini: value(&declared.min_gini),
+        max_mae: value(&declared.max_mae),
     })
 }
 
@@ -126,7 +167,8 @@ fn stores(compiling: &mut Compiling<'_>) {
     }
 }
 
-/// The values that SQL can read: cvm's own and the pipeline's. `$as_of` is added by whoever runs it.
+/// The values that SQL can read: cvm's own and the pipeline's. Dates are added by whoever runs it: see
+/// [`dates`](super::parameters::dates).
 pub(super) fn parameters(compiling: &mut Compiling<'_>) -> BTreeMap<String, ParameterValue> {
     let pipeline = compiling.pipeline.clone();
     let value = &pipeline.value.value;
@@ -157,12 +199,13 @@ pub(super) fn parameters(compiling: &mut Compiling<'_>) -> BTreeMap<String, Para
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
     for (name, declared) in &pipeline.parameters {
-        if values.contains_key(name) || name == "as_of" || !is_name(name) {
+        let is_date = DATES.contains(&name.as_str());
+        if values.contains_key(name) || is_date || !is_name(name) {
             compiling.fault(
                 "cvm::plan::parameter",
                 declared.at,
                 format!("a parameter cannot be named `{name}`"),
-                "cvm gives as_of, currency, measure, horizon_days, annual_discount_rate and timezone itself",
+                "cvm gives as_of, holdout_start, currency, measure, horizon_days, annual_discount_rate and timezone itself",
             );
             continue;
         }
@@ -346,7 +389,7 @@ pub(super) fn outputs(compiling: &mut Compiling<'_>) {
     }
     let mut seen = std::collections::BTreeSet::new();
     for table in &outputs.tables {
-        if [ROWS_SET_ASIDE, MODEL_FITS].contains(&table.value.as_str()) {
+        if RESERVED_TABLES.contains(&table.value.as_str()) {
             let message = format!("`{}` is published by itself", table.value);
             compiling.fault("cvm::plan::output", table.at, message, "leave it out");
         } else if !seen.insert(table.value.clone()) {

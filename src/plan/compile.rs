@@ -14,7 +14,7 @@ use crate::spec::{PipelineFile, Project, SourceFile};
 use super::catalogue::Catalogue;
 use super::graph::Graph;
 use super::{
-    MODEL_FITS, Plan, PlanError, PlannedOutput, PlannedSource, ROWS_SET_ASIDE, Work, check, entity,
+    Plan, PlanError, PlannedOutput, PlannedSource, RESERVED_TABLES, Work, check, entity,
     fingerprint, graph, rules, score,
 };
 
@@ -272,7 +272,7 @@ fn fingerprint_of(plan: &Plan, pipeline_text: &str) -> String {
     for (name, value) in &plan.parameters {
         parts.push(format!("{name}={value}"));
     }
-    for reserved in [ROWS_SET_ASIDE, MODEL_FITS] {
+    for reserved in RESERVED_TABLES {
         parts.push(reserved.to_owned());
     }
     fingerprint(parts.iter().map(String::as_str))

@@ -7,6 +7,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::sql::parser::Statement;
 
 use crate::engine::types::{arrow_type, sql_type};
+use crate::score::FitContext;
 use crate::spec::problem::{At, Problem, SourceText, did_you_mean};
 use crate::spec::table::TableFile;
 
@@ -215,7 +216,7 @@ impl Walk<'_> {
         if let Some(score) = self.scores.get(name) {
             let node = Node {
                 layer: Layer::Score,
-                inputs: vec![score.input.clone()],
+                inputs: score.inputs(),
                 parsed: None,
             };
             let at = compiling
@@ -351,10 +352,8 @@ pub(super) async fn type_check(
     values: &BTreeMap<String, ParameterValue>,
 ) -> Vec<PlannedStage> {
     let mut bound = values.clone();
-    bound.insert(
-        "as_of".to_owned(),
-        ParameterValue::Date(chrono::NaiveDate::default()),
-    );
+    let days = FitContext::new(chrono::NaiveDate::default(), 0);
+    bound.extend(parameters::dates(&days));
     let uses = graph.uses(compiling);
     let mut stages = Vec::new();
     for name in &graph.order {
@@ -499,20 +498,25 @@ fn check_entity(
 }
 
 async fn check_score(compiling: &mut Compiling<'_>, name: &str, score: &CheckedScore) -> SchemaRef {
-    let query = format!("select * from {}", score.input);
-    // An input that could not be planned has been told of already.
-    if let Ok(plan) = compiling.session.plan_text(&query).await {
-        for column in score.checked.input() {
+    let own = (score.input.clone(), score.checked.input());
+    let others = score.checked.other_inputs();
+    for (table, columns) in std::iter::once(own).chain(others) {
+        let query = format!("select * from {table}");
+        // An input that could not be planned has been told of already.
+        let Ok(plan) = compiling.session.plan_text(&query).await else {
+            continue;
+        };
+        for column in columns {
             let found = plan.schema().field_with_unqualified_name(column.name);
             let message = match found.map(|field| sql_type(field.data_type())) {
                 Ok(Some(has)) if has == column.sql_type => continue,
                 Ok(_) => format!(
-                    "the scorer `{}` wants `{}.{}` as {}",
-                    score.scorer, score.input, column.name, column.sql_type
+                    "the scorer `{}` wants `{table}.{}` as {}",
+                    score.scorer, column.name, column.sql_type
                 ),
                 Err(_) => format!(
-                    "the scorer `{}` wants the column `{}` ({}), which `{}` lacks",
-                    score.scorer, column.name, column.sql_type, score.input
+                    "the scorer `{}` wants the column `{}` ({}), which `{table}` lacks",
+                    score.scorer, column.name, column.sql_type
                 ),
             };
             let help = format!("the score `{name}` reads it: see `cvm list scorers`");

@@ -39,6 +39,11 @@ pub const ROWS_SET_ASIDE: &str = "rows_set_aside";
 /// The table of what was fitted; every run with scores publishes it.
 pub const MODEL_FITS: &str = "model_fits";
 
+/// The table of predictions held against what came; every run with scores publishes it.
+pub const MODEL_CALIBRATION: &str = "model_calibration";
+/// The tables that cvm itself makes.
+pub const RESERVED_TABLES: [&str; 3] = [ROWS_SET_ASIDE, MODEL_FITS, MODEL_CALIBRATION];
+
 /// A fault in what the user wrote; [`Problem`] under the name that planning gives it.
 pub type PlanError = Problem;
 
@@ -50,7 +55,7 @@ pub struct Plan {
     pub description: String,
     /// What the pipeline says of time and value.
     pub settings: Settings,
-    /// The values that SQL reads as `$name`, without `$as_of`, which a run gives.
+    /// The values that SQL reads as `$name`, without [`parameters::DATES`], which a run gives.
     pub parameters: BTreeMap<String, ParameterValue>,
     /// Object stores by name.
     pub stores: IndexMap<String, StoreDeclaration>,
@@ -202,7 +207,7 @@ impl Plan {
         })
     }
 
-    /// Whether the pipeline has scores, and so publishes `model_fits`.
+    /// Whether the pipeline has scores, and so publishes `model_fits` and `model_calibration`.
     pub fn has_scores(&self) -> bool {
         self.stages.iter().any(|stage| stage.layer == Layer::Score)
     }

@@ -10,8 +10,22 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
+use crate::score::FitContext;
 use crate::spec::SqlType;
 use crate::spec::pipeline::Scalar;
+
+/// The parameters whose values a run gives.
+pub const DATES: [&str; 2] = ["as_of", "holdout_start"];
+
+/// The dates of a run: `$as_of`, the exclusive end of what it sees, and `$holdout_start`, the first day that models are
+/// not fitted to when they are validated; the same where nothing is held out.
+pub fn dates(days: &FitContext) -> BTreeMap<String, ParameterValue> {
+    [days.as_of, days.holdout_start]
+        .into_iter()
+        .zip(DATES)
+        .map(|(date, name)| (name.to_owned(), ParameterValue::Date(date)))
+        .collect()
+}
 
 /// A value with its SQL type.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::engine::types::sql_type;
 
-use super::{Layer, MODEL_FITS, Plan, PlannedStage, ROWS_SET_ASIDE, Work};
+use super::{Layer, Plan, PlannedStage, RESERVED_TABLES, ROWS_SET_ASIDE, Work};
 
 /// The plan as a tree: each output, below it what it reads.
 pub fn tree(plan: &Plan) -> String {
@@ -17,7 +17,7 @@ pub fn tree(plan: &Plan) -> String {
         branch(plan, &output.table, "", last, &mut shown, &mut text);
     }
     let own = if plan.has_scores() {
-        format!("{ROWS_SET_ASIDE}, {MODEL_FITS}")
+        RESERVED_TABLES.join(", ")
     } else {
         ROWS_SET_ASIDE.to_owned()
     };

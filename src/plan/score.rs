@@ -8,7 +8,17 @@ use crate::spec::problem::{At, did_you_mean};
 
 use super::check::is_name;
 use super::compile::Compiling;
-use super::{MODEL_FITS, ROWS_SET_ASIDE, Settings};
+use super::{RESERVED_TABLES, Settings};
+
+impl CheckedScore {
+    /// The tables that it reads: what it scores first.
+    pub(super) fn inputs(&self) -> Vec<String> {
+        let others = self.checked.other_inputs();
+        std::iter::once(self.input.clone())
+            .chain(others.into_iter().map(|(table, _)| table))
+            .collect()
+    }
+}
 
 /// A score whose parameters were checked.
 pub(super) struct CheckedScore {
@@ -26,13 +36,14 @@ pub(super) fn check(
         ValueSettings {
             horizon_days: 365,
             annual_discount_rate: 0.1,
+            validation: None,
         },
         |known| known.value,
     );
     let mut scores = BTreeMap::new();
     for (name, entry) in compiling.pipeline.scores.clone() {
-        if !is_name(&name) || [ROWS_SET_ASIDE, MODEL_FITS].contains(&name.as_str()) {
-            let help = "start with a lower-case letter; rows_set_aside and model_fits are taken";
+        if !is_name(&name) || RESERVED_TABLES.contains(&name.as_str()) {
+            let help = "start with a lower-case letter; rows_set_aside, model_fits and model_calibration are taken";
             compiling.fault(
                 "cvm::plan::score",
                 entry.at,

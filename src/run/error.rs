@@ -45,6 +45,34 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// Predictions that break a bound under `validation:`.
+    #[error(
+        "the predictions of `{score}` by {model} break the bounds under `validation:` — {broken}; nothing was published. \
+         `cvm backtest` shows how its models do; list other models, or change the bound"
+    )]
+    Bounds {
+        /// The score.
+        score: String,
+        /// The model that was chosen.
+        model: &'static str,
+        /// What was found beside each bound that is broken.
+        broken: String,
+    },
+    /// Bounds that nothing could be held against.
+    #[error(
+        "no model of `{score}` could be held against the bounds under `validation:` — {reasons}; nothing was published"
+    )]
+    NotValidated {
+        /// The score.
+        score: String,
+        /// Why not.
+        reasons: String,
+    },
+    /// A backtest of a pipeline that holds nothing out.
+    #[error(
+        "the pipeline declares no `validation:`, so there is nothing to backtest; add `validation: {{ holdout_days: 90 }}`"
+    )]
+    NoValidation,
     /// The process was asked to stop.
     #[error("the run was asked to stop; nothing was published")]
     Terminated,
@@ -61,6 +89,8 @@ impl RunError {
                 engine_kind(source)
             }
             Self::Stage(_) | Self::Machine { .. } => FailureKind::Internal,
+            Self::Bounds { .. } | Self::NotValidated { .. } => FailureKind::DataQuality,
+            Self::NoValidation => FailureKind::Configuration,
             Self::Terminated => FailureKind::Terminated,
         }
     }

@@ -1,15 +1,20 @@
 //! Who does what when: a proven plan, executed.
 //!
 //! ```text
-//! begin publication ─▶ find objects ─▶ stages in order ─▶ outputs, sorted ─▶ rows set aside, fits ─▶ verify ─▶ commit
+//! begin publication ─▶ find objects ─▶ stages in order ─▶ bounds ─▶ outputs, sorted ─▶ rows set aside, fits ─▶ verify ─▶ commit
 //! ```
 
+mod backtest;
+mod bounds;
 pub mod error;
 pub mod events;
 mod execute;
 pub mod machine;
+mod outputs;
+mod previous;
 pub mod published;
 pub mod report;
+mod work;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,13 +22,16 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use tokio::sync::watch;
 
+pub use backtest::{Backtest, backtest};
 pub use error::RunError;
 pub use events::{Event, Events, Observer};
 pub use execute::{open_target, run};
 pub use published::{PublishedTables, QueryError};
 pub use report::{Reporter, RunReport};
 
+use crate::plan::Plan;
 use crate::publish::Clock;
+use crate::score::FitContext;
 
 /// How a plan is executed. None of it changes what is published, `as_of` aside.
 pub struct RunOptions {
@@ -45,4 +53,12 @@ pub struct RunOptions {
     pub clock: Clock,
     /// Turns true when the process is asked to stop.
     pub stop: watch::Receiver<bool>,
+}
+
+impl RunOptions {
+    /// The days that the models of a run look at.
+    pub fn days(&self, plan: &Plan) -> FitContext {
+        let validation = plan.settings.value.validation;
+        FitContext::new(self.as_of, validation.map_or(0, |held| held.holdout_days))
+    }
 }

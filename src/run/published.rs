@@ -35,7 +35,14 @@ impl PublishedTables {
     /// # Errors
     /// When nothing has been published, or the manifest cannot be read.
     pub async fn open(target: &Target) -> Result<Self, QueryError> {
-        let published = Published::open(target).await?;
+        Self::of(target, &Published::open(target).await?)
+    }
+
+    /// The tables of a version that is known.
+    ///
+    /// # Errors
+    /// When the engine refuses a table.
+    pub fn of(target: &Target, published: &Published) -> Result<Self, QueryError> {
         let session = Session::for_planning();
         session.register_store(&parse(STORE)?, Arc::clone(&target.store));
         for (name, table) in &published.tables {

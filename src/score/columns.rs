@@ -1,6 +1,6 @@
 //! Arrow columns as the slices that models work on.
 
-use arrow::array::{Array, Float64Array, Int64Array, RecordBatch};
+use arrow::array::{Array, Date32Array, Float64Array, Int64Array, RecordBatch};
 
 use super::error::ScoreError;
 
@@ -16,6 +16,13 @@ pub(super) fn doubles<'a>(
     name: &'static str,
 ) -> Result<&'a Float64Array, ScoreError> {
     typed(batch, name, "double")
+}
+
+pub(super) fn dates<'a>(
+    batch: &'a RecordBatch,
+    name: &'static str,
+) -> Result<&'a Date32Array, ScoreError> {
+    typed(batch, name, "date")
 }
 
 fn typed<'a, A: Array + 'static>(

@@ -30,7 +30,7 @@ pub enum ScoreError {
     #[error("the table `{input}` holds a customer that cannot be: {message}")]
     ImpossibleRow {
         /// What was read.
-        input: &'static str,
+        input: String,
         /// Why it cannot be.
         message: String,
     },

@@ -5,6 +5,7 @@
 //! number of threads, and give the same bytes.
 
 pub mod buy_till_you_die;
+mod calibration;
 mod columns;
 mod error;
 mod fits;
@@ -12,11 +13,13 @@ mod parameters;
 mod pool;
 
 use arrow::array::RecordBatch;
+use chrono::NaiveDate;
 
 use crate::spec::SqlType;
 
+pub use calibration::{CalibrationRow, Grouping, calibration_schema, calibration_to_batch};
 pub use error::{BuildError, ScoreError};
-pub use fits::{FitRow, fits_schema, fits_to_batch};
+pub use fits::{FitRow, Period, PreviousFits, fits_schema, fits_to_batch};
 pub use parameters::Parameters;
 pub use pool::Pool;
 
@@ -85,6 +88,81 @@ pub struct ValueSettings {
     pub horizon_days: i64,
     /// The yearly discount rate.
     pub annual_discount_rate: f64,
+    /// How predictions are held against what came, where the pipeline says so.
+    pub validation: Option<ValidationSettings>,
+}
+
+/// How predictions are held against what came.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ValidationSettings {
+    /// How many of the last days models are not fitted to, and then foretell.
+    pub holdout_days: i64,
+    /// The most by which the sum foretold may miss what came, as a share of it.
+    pub max_bias: Option<f64>,
+    /// The least Gini coefficient of the ranking, as a share of the perfect ranking's.
+    pub min_gini: Option<f64>,
+    /// The largest mean absolute error, in purchase days a customer.
+    pub max_mae: Option<f64>,
+}
+
+impl ValidationSettings {
+    /// Whether anything is bounded.
+    pub fn has_bounds(&self) -> bool {
+        [self.max_bias, self.min_gini, self.max_mae]
+            .iter()
+            .any(Option::is_some)
+    }
+
+    /// The bounds that the holdout of a model breaks, each as a clause.
+    pub fn broken_by(&self, overall: &CalibrationRow) -> Vec<String> {
+        let mut broken = Vec::new();
+        let mut hold = |name: &str, found: Option<f64>, bound: Option<f64>, upper: bool| {
+            let (Some(found), Some(bound)) = (found, bound) else {
+                return;
+            };
+            // What is no number holds no bound.
+            let holds = if upper {
+                found <= bound
+            } else {
+                found >= bound
+            };
+            if !holds {
+                let side = if upper { "max" } else { "min" };
+                broken.push(format!("{name} is {found:.4} ({side}_{name}: {bound})"));
+            }
+        };
+        hold("bias", overall.bias.map(f64::abs), self.max_bias, true);
+        hold("gini", overall.gini, self.min_gini, false);
+        hold("mae", overall.mae, self.max_mae, true);
+        broken
+    }
+}
+
+/// The days that a run's fits look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FitContext {
+    /// The exclusive end of what the run sees.
+    pub as_of: NaiveDate,
+    /// The first day held out; `as_of` where nothing is.
+    pub holdout_start: NaiveDate,
+}
+
+impl FitContext {
+    /// The days of a run as of `as_of` that holds out the last `holdout_days`.
+    pub fn new(as_of: NaiveDate, holdout_days: i64) -> Self {
+        let start = chrono::TimeDelta::try_days(holdout_days)
+            .and_then(|days| as_of.checked_sub_signed(days))
+            .unwrap_or(NaiveDate::MIN);
+        Self {
+            as_of,
+            holdout_start: start,
+        }
+    }
+
+    /// How many days are held out.
+    pub fn holdout_days(&self) -> i64 {
+        (self.as_of - self.holdout_start).num_days()
+    }
 }
 
 /// A column that a scorer reads.
@@ -107,9 +185,11 @@ pub struct OutputColumn {
     pub description: &'static str,
 }
 
-/// A table that a fit looks at: some columns of the scorer's input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A table that a fit looks at: some columns of a table that the scorer reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FitInput {
+    /// The table; none is what is scored.
+    pub table: Option<String>,
     /// The columns.
     pub columns: &'static [&'static str],
     /// Which rows, as a SQL condition.
@@ -122,6 +202,10 @@ pub struct FitInput {
 pub trait CheckedScorer: Send + Sync {
     /// The columns it reads.
     fn input(&self) -> &'static [InputColumn];
+    /// Other tables that its fit looks at, with the columns it reads of them.
+    fn other_inputs(&self) -> Vec<(String, &'static [InputColumn])> {
+        Vec::new()
+    }
     /// The columns it makes.
     fn output(&self) -> &'static [OutputColumn];
     /// The tables its fit looks at.
@@ -133,13 +217,21 @@ pub trait CheckedScorer: Send + Sync {
     ///
     /// # Errors
     /// When an input breaks its contract; a fit that does not succeed is no error but a [`FitRow`] that says so.
-    fn fit(&self, inputs: &[Vec<RecordBatch>]) -> Result<Box<dyn FittedScorer>, ScoreError>;
+    fn fit(
+        &self,
+        context: &FitContext,
+        inputs: &[Vec<RecordBatch>],
+    ) -> Result<Box<dyn FittedScorer>, ScoreError>;
 }
 
 /// A scorer that has seen the data.
 pub trait FittedScorer: Send + Sync {
     /// What was fitted, for the table `model_fits`.
     fn fits(&self) -> Vec<FitRow>;
+    /// Predictions held against what came, for the table `model_calibration`.
+    fn calibration(&self) -> Vec<CalibrationRow> {
+        Vec::new()
+    }
     /// Scores rows: a pure function of each.
     ///
     /// # Errors

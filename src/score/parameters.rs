@@ -49,6 +49,67 @@ impl<'a> Parameters<'a> {
         default
     }
 
+    /// The values of `name`, a choice or a list of different ones; `default` alone where it is not given.
+    pub fn choices(
+        &mut self,
+        name: &'static str,
+        choices: &[&'static str],
+        default: &'static str,
+    ) -> Vec<&'static str> {
+        self.asked.insert(name);
+        let given = match self.given.get(name).map(|given| &given.value) {
+            None => return vec![default],
+            Some(Scalar::List(values)) => values.clone(),
+            Some(value) => vec![value.clone()],
+        };
+        let mut chosen = Vec::new();
+        let mut fault = |message: String, help: String| {
+            self.errors.push(BuildError {
+                parameter: Some(name.to_owned()),
+                message,
+                help,
+            });
+        };
+        for value in &given {
+            let text = value.to_string();
+            match choices.iter().find(|choice| **choice == text) {
+                Some(choice) if chosen.contains(choice) => {
+                    let help = "name each once".to_owned();
+                    fault(format!("`{text}` is named twice under {name}"), help);
+                }
+                Some(choice) => chosen.push(*choice),
+                None => {
+                    let help = did_you_mean(&text, choices.iter().copied());
+                    fault(format!("`{text}` is no {name}"), help);
+                }
+            }
+        }
+        if given.is_empty() {
+            fault(
+                format!("no {name} is named"),
+                format!("leave it out for {default}"),
+            );
+        }
+        chosen
+    }
+
+    /// The name of a table; `default` where it is not given.
+    pub fn table(&mut self, name: &'static str, default: &str) -> String {
+        self.asked.insert(name);
+        match self.given.get(name).map(|given| &given.value) {
+            None => default.to_owned(),
+            Some(Scalar::Text(table)) => table.clone(),
+            Some(_) => {
+                self.errors.push(BuildError {
+                    parameter: Some(name.to_owned()),
+                    message: format!("`{name}` is not the name of a table"),
+                    help: format!("leave it out for {default}"),
+                });
+                default.to_owned()
+            }
+        }
+    }
+
     /// The value of `name` as a number in `range`; `default` where it is not given.
     pub fn number(
         &mut self,

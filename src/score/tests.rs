@@ -11,6 +11,7 @@ fn value() -> ValueSettings {
     ValueSettings {
         horizon_days: 365,
         annual_discount_rate: 0.1,
+        validation: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::types::SqlType;
 use super::yaml::Spanned;
@@ -26,6 +26,9 @@ pub struct PipelineFile {
     /// The organisation's own definition of customer value.
     #[schemars(with = "ValueDefinition")]
     pub value: Spanned<ValueDefinition>,
+    /// How predictions are held against what came. Without it models are chosen by what they were fitted to.
+    #[schemars(with = "Option<Validation>")]
+    pub validation: Option<Spanned<Validation>>,
     /// Object stores by name.
     #[schemars(with = "IndexMap<String, StoreDeclaration>")]
     pub stores: IndexMap<String, Spanned<StoreDeclaration>>,
@@ -63,6 +66,25 @@ pub struct ValueDefinition {
     /// The yearly rate at which future value is discounted; 0.10 is ten percent.
     #[schemars(with = "f64")]
     pub annual_discount_rate: Spanned<f64>,
+}
+
+/// How predictions are held against what came: each model is fitted once more, to the days before the last
+/// `holdout_days`, and foretells these. A bound that is broken stops the publication.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Validation {
+    /// How many of the last days are held out.
+    #[schemars(with = "u32")]
+    pub holdout_days: Spanned<i64>,
+    /// The most by which purchases foretold may miss those that came, as a share of them; 0.10 is ten percent.
+    #[schemars(with = "Option<f64>")]
+    pub max_bias: Option<Spanned<f64>>,
+    /// The least Gini coefficient of the ranking by purchases foretold, as a share of the perfect ranking's.
+    #[schemars(with = "Option<f64>")]
+    pub min_gini: Option<Spanned<f64>>,
+    /// The largest mean absolute error, in purchase days a customer.
+    #[schemars(with = "Option<f64>")]
+    pub max_mae: Option<Spanned<f64>>,
 }
 
 /// What counts as value.
@@ -107,7 +129,7 @@ pub struct Parameter {
     pub value: Scalar,
 }
 
-/// One YAML scalar.
+/// One YAML scalar, or a list of them where a list can be taken.
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
 #[schemars(untagged)]
 pub enum Scalar {
@@ -119,6 +141,8 @@ pub enum Scalar {
     Number(f64),
     /// Text.
     Text(String),
+    /// Several, as in `[bg_nbd, pareto_nbd]`.
+    List(Vec<Scalar>),
 }
 
 impl fmt::Display for Scalar {
@@ -128,6 +152,10 @@ impl fmt::Display for Scalar {
             Self::Integer(value) => write!(f, "{value}"),
             Self::Number(value) => write!(f, "{value}"),
             Self::Text(value) => f.write_str(value),
+            Self::List(values) => {
+                let texts: Vec<String> = values.iter().map(Scalar::to_string).collect();
+                write!(f, "[{}]", texts.join(", "))
+            }
         }
     }
 }
@@ -135,11 +163,11 @@ impl fmt::Display for Scalar {
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct ScalarVisitor;
-        impl Visitor<'_> for ScalarVisitor {
+        impl<'de> Visitor<'de> for ScalarVisitor {
             type Value = Scalar;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a boolean, a number or a text")
+                f.write_str("a boolean, a number, a text or a list of them")
             }
             fn visit_bool<E>(self, value: bool) -> Result<Scalar, E> {
                 Ok(Scalar::Boolean(value))
@@ -152,6 +180,13 @@ impl<'de> Deserialize<'de> for Scalar {
             }
             fn visit_str<E>(self, value: &str) -> Result<Scalar, E> {
                 Ok(Scalar::Text(value.to_owned()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scalar, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = list.next_element()? {
+                    values.push(value);
+                }
+                Ok(Scalar::List(values))
             }
         }
         deserializer.deserialize_any(ScalarVisitor)
@@ -215,7 +250,7 @@ impl JsonSchema for Score {
                 "input": { "type": "string", "description": "The table it scores" }
             },
             "required": ["scorer", "input"],
-            "additionalProperties": { "type": ["string", "number", "boolean"] }
+            "additionalProperties": { "type": ["string", "number", "boolean", "array"] }
         })
     }
 }
@@ -230,7 +265,8 @@ pub struct Outputs {
     /// The folder below the store's URL.
     #[schemars(with = "String")]
     pub path: Spanned<String>,
-    /// The tables that readers see. `rows_set_aside`, and `model_fits` where there are scores, come by themselves.
+    /// The tables that readers see. `rows_set_aside`, and `model_fits` and `model_calibration` where there are
+    /// scores, come by themselves.
     #[schemars(with = "Vec<String>")]
     pub tables: Vec<Spanned<String>>,
     /// How many past runs `cvm gc` keeps. Default 10.

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 
 use crate::engine::Session;
-use crate::score::{FitRow, Pool};
+use crate::score::{CalibrationRow, FitRow, Pool};
 
 pub use error::StageError;
 pub use score::ScoreStage;
@@ -64,6 +64,15 @@ pub struct Made {
     pub table: Arc<dyn TableProvider>,
     /// Its rows, where they were written down; none for a view.
     pub rows: Option<u64>,
-    /// What was fitted on the way.
+    /// What was learned on the way.
+    pub findings: Findings,
+}
+
+/// What a stage learned of its models.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// What was fitted.
     pub fits: Vec<FitRow>,
+    /// Predictions held against what came.
+    pub calibration: Vec<CalibrationRow>,
 }

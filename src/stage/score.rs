@@ -10,8 +10,8 @@ use datafusion::physical_plan::execute_stream_partitioned;
 use futures::{StreamExt, TryStreamExt};
 
 use super::spool::{Part, in_shape};
-use super::{Made, Stage, StageContext, StageError};
-use crate::score::{CheckedScorer, FitInput};
+use super::{Findings, Made, Stage, StageContext, StageError};
+use crate::score::{CheckedScorer, FitContext, FitInput};
 
 /// A table made by a scorer.
 pub struct ScoreStage {
@@ -19,21 +19,24 @@ pub struct ScoreStage {
     inputs: Vec<String>,
     schema: SchemaRef,
     scorer: Arc<dyn CheckedScorer>,
+    days: FitContext,
 }
 
 impl ScoreStage {
-    /// Scores the rows of `input`.
+    /// Scores the rows of the first of `inputs`; the others are looked at by its fit.
     pub fn new(
         name: String,
-        input: String,
+        inputs: Vec<String>,
         schema: SchemaRef,
         scorer: Arc<dyn CheckedScorer>,
+        days: FitContext,
     ) -> Self {
         Self {
             name,
-            inputs: vec![input],
+            inputs,
             schema,
             scorer,
+            days,
         }
     }
 
@@ -47,7 +50,8 @@ impl ScoreStage {
         context: &StageContext,
     ) -> Result<Vec<RecordBatch>, StageError> {
         let columns = input.columns.join(", ");
-        let (from, condition) = (self.input(), input.condition);
+        let from = input.table.as_deref().unwrap_or_else(|| self.input());
+        let condition = input.condition;
         let sql = if input.distinct {
             format!(
                 "select {columns}, count(*) as customers from {from} where {condition} group by {columns}"
@@ -90,8 +94,8 @@ impl Stage for ScoreStage {
         for input in self.scorer.fit_inputs() {
             inputs.push(self.collect(&input, context).await?);
         }
-        let scorer = Arc::clone(&self.scorer);
-        let fitted = context.pool.run(move || scorer.fit(&inputs)).await;
+        let (scorer, days) = (Arc::clone(&self.scorer), self.days);
+        let fitted = context.pool.run(move || scorer.fit(&days, &inputs)).await;
         let fitted = Arc::from(fitted.map_err(unscored)?.map_err(unscored)?);
 
         let columns: Vec<&str> = self
@@ -130,7 +134,10 @@ impl Stage for ScoreStage {
         Ok(Made {
             table,
             rows: Some(rows),
-            fits: fitted.fits(),
+            findings: Findings {
+                fits: fitted.fits(),
+                calibration: fitted.calibration(),
+            },
         })
     }
 }

@@ -11,7 +11,7 @@ use datafusion::physical_plan::execute_stream_partitioned;
 use datafusion::sql::parser::Statement;
 
 use super::spool::part_of;
-use super::{Made, Stage, StageContext, StageError};
+use super::{Findings, Made, Stage, StageContext, StageError};
 
 /// Whether the rows of a table are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,7 @@ async fn write_down(
     Ok(Made {
         table,
         rows: Some(rows),
-        fits: Vec::new(),
+        findings: Findings::default(),
     })
 }
 
@@ -206,6 +206,6 @@ fn view(plan: LogicalPlan) -> Made {
     Made {
         table: Arc::new(ViewTable::new(plan, None)),
         rows: None,
-        fits: Vec::new(),
+        findings: Findings::default(),
     }
 }

@@ -182,7 +182,7 @@ fn defaults() -> BTreeMap<String, ParameterValue> {
 fn value_of(name: &str, text: &str) -> ParameterValue {
     let bare = text.trim_matches('\'').to_owned();
     let value = match name {
-        "as_of" => ParameterValue::parse(&Scalar::Text(bare), SqlType::Date),
+        "as_of" | "holdout_start" => ParameterValue::parse(&Scalar::Text(bare), SqlType::Date),
         "horizon_days" => {
             ParameterValue::parse(&Scalar::Integer(bare.parse().unwrap()), SqlType::Bigint)
         }

@@ -12,6 +12,7 @@ const TABLES: &[&str] = &[
     "customer_segments",
     "customer_values",
     "customers",
+    "model_calibration",
     "model_fits",
     "rows_set_aside",
     "sales_coverage",
@@ -160,6 +161,127 @@ fn too_many_bad_rows_stop_the_run_and_readers_keep_what_they_had() {
         text(&refused.stderr)
     );
     assert_eq!(published(&shop, "customers"), before);
+}
+
+#[test]
+fn fits_tell_their_drift_since_an_earlier_day_and_repeating_a_run_changes_nothing() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    let run = |as_of: &str| {
+        let run = run_of(&shop, &["run", "pipelines/demo.yml", "--as-of", as_of]);
+        assert_eq!(code(&run), 0, "{}", text(&run.stderr));
+    };
+    let query = |sql: &str| {
+        let rows = run_of(
+            &shop,
+            &["query", "pipelines/demo.yml", sql, "--format", "csv"],
+        );
+        assert_eq!(code(&rows), 0, "{}", text(&rows.stderr));
+        text(&rows.stdout)
+    };
+    let sql = "select parameter, previous_as_of_date, \
+        case when abs(drift - (estimate - previous_estimate) / standard_error) < 1e-12 then 'adds up' end as drift \
+        from model_fits where model = 'bg_nbd' and period = 'all'";
+    run("2024-10-01");
+    let nothing_before = "parameter,previous_as_of_date,drift\na,,\nalpha,,\nb,,\nr,,\n";
+    assert_eq!(query(sql), nothing_before);
+    run("2025-01-01");
+    let drift = "parameter,previous_as_of_date,drift\na,2024-10-01,adds up\nalpha,2024-10-01,adds up\n\
+                 b,2024-10-01,adds up\nr,2024-10-01,adds up\n";
+    assert_eq!(query(sql), drift);
+    let before = published(&shop, "model_fits");
+    run("2025-01-01");
+    assert_eq!(published(&shop, "model_fits"), before);
+}
+
+fn set_validation(shop: &Path, validation: &str) {
+    let path = shop.join("pipelines/demo.yml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let declared = text.lines().find(|line| line.starts_with("validation:"));
+    let changed = text.replace(declared.unwrap(), &format!("validation: {validation}"));
+    std::fs::write(path, changed).unwrap();
+}
+
+#[test]
+fn predictions_past_a_bound_stop_the_run_and_readers_keep_what_they_had() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    assert_eq!(code(&run_demo(&shop, &[])), 0);
+    let before = published(&shop, "customer_values");
+    set_validation(&shop, "{ holdout_days: 180, min_gini: 0.9999 }");
+    let refused = run_demo(&shop, &[]);
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(told.contains("customer_lifetimes` by bg_nbd"), "{told}");
+    assert!(told.contains("(min_gini: 0.9999)"), "{told}");
+    assert_eq!(published(&shop, "customer_values"), before);
+
+    set_validation(&shop, "{ holdout_days: 20000, max_bias: 0.5 }");
+    let unknown = run_demo(&shop, &[]);
+    let told = text(&unknown.stderr);
+    assert_eq!(code(&unknown), 3, "{told}");
+    assert!(
+        told.contains("no model of `customer_lifetimes` could be held"),
+        "{told}"
+    );
+    assert!(
+        told.contains("only 0 customers bought before the holdout"),
+        "{told}"
+    );
+}
+
+#[test]
+fn calibration_adds_up_in_every_grouping() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    assert_eq!(code(&run_demo(&shop, &[])), 0);
+    // Customers and purchases of everybody are those of the deciles, of the frequencies and of the cohorts.
+    let sql = "select grouping, sum(customers) as customers, sum(actual) as actual, round(sum(expected), 6) as expected \
+        from model_calibration where grouping in ('overall', 'decile', 'frequency', 'cohort') group by grouping order by grouping";
+    let rows = run_of(
+        &shop,
+        &["query", "pipelines/demo.yml", sql, "--format", "csv"],
+    );
+    let rows = text(&rows.stdout);
+    let sums: Vec<&str> = rows
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(',').map(|(_, sums)| sums))
+        .collect();
+    assert_eq!(sums.len(), 4, "{rows}");
+    assert!(sums.iter().all(|sum| *sum == sums[0]), "{rows}");
+}
+
+#[test]
+fn a_backtest_shows_every_cutoff_and_publishes_nothing() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    let arguments = [
+        "backtest",
+        "pipelines/demo.yml",
+        "--cutoffs",
+        "2024-01-01,2024-04-01",
+        "--holdout-days",
+        "90",
+        "--format",
+        "csv",
+    ];
+    let shown = run_of(&shop, &arguments);
+    assert_eq!(code(&shown), 0, "{}", text(&shown.stderr));
+    let rows = text(&shown.stdout);
+    let cells: Vec<Vec<&str>> = rows
+        .lines()
+        .map(|line| line.split(',').take(4).collect())
+        .collect();
+    assert_eq!(
+        cells,
+        [
+            ["score", "cutoff", "model", "chosen"],
+            ["customer_lifetimes", "2024-01-01", "bg_nbd", "yes"],
+            ["customer_lifetimes", "2024-04-01", "bg_nbd", "yes"],
+        ]
+    );
+    assert!(!shop.join("data/demo/lake").exists());
 }
 
 #[test]

@@ -436,6 +436,71 @@ fn counts_in_the_thousands_have_their_quantiles() {
     assert!(of(1.0, 3_000.0).is_none() && MOST_PURCHASES == 65_536);
 }
 
+/// BG/NBD that does not give its log-odds itself.
+struct Plain(BgNbd);
+
+impl PurchaseModel for Plain {
+    fn log_likelihood(&self, customer: &Summary) -> f64 {
+        self.0.log_likelihood(customer)
+    }
+
+    fn probability_alive(&self, customer: &Summary) -> f64 {
+        self.0.probability_alive(customer)
+    }
+
+    fn purchases_if_alive(&self, time: f64, frequency: u64, customer_age: f64) -> f64 {
+        self.0.purchases_if_alive(time, frequency, customer_age)
+    }
+
+    fn time_scale(&self, customer_age: f64) -> f64 {
+        self.0.time_scale(customer_age)
+    }
+
+    fn distribution_if_alive(&self, time: f64, x: u64, customer_age: f64, into: &mut [f64]) {
+        self.0.distribution_if_alive(time, x, customer_age, into);
+    }
+
+    fn expected_purchases_new_customer(&self, time: f64) -> f64 {
+        self.0.expected_purchases_new_customer(time)
+    }
+
+    fn distribution_new_customer(&self, time: f64, probabilities: &mut [f64]) {
+        self.0.distribution_new_customer(time, probabilities);
+    }
+}
+
+/// From a probability alone the limits are the same, also where it is next to 1 or rounded to it.
+#[test]
+fn log_odds_may_come_from_the_probability() {
+    for power in 0..25 {
+        let a = 10.0_f64.powi(-power);
+        let nudged = |step: f64| BgNbd::new(0.5, 6.0, a * step.exp(), 2.4).unwrap();
+        let spread = || Spread {
+            center: nudged(0.0),
+            pairs: vec![Pair {
+                up: nudged(1e-4),
+                down: nudged(-1e-4),
+                step: 2e-4,
+            }],
+        };
+        let horizon = Horizon::new(52.0, 0.1, 365.0 / 7.0).unwrap();
+        let customer = Summary::new(4, 20.0, 30.0).unwrap();
+        let predict = |spread: Spread<Box<dyn PurchaseModel>>| {
+            let forecast = Forecast::of_spread(spread, &horizon, &ninety()).predict(&customer);
+            let figures = [forecast.probability_alive, forecast.expected_purchases];
+            figures.map(|figure| (figure.value, figure.confidence.unwrap()))
+        };
+        let given = predict(spread().map(|model| -> Box<dyn PurchaseModel> { Box::new(model) }));
+        let derived =
+            predict(spread().map(|model| -> Box<dyn PurchaseModel> { Box::new(Plain(model)) }));
+        for ((value, given), (same, derived)) in given.into_iter().zip(derived) {
+            close(same, value, 0.0);
+            close(derived.low, given.low, 1e-9);
+            close(derived.high, given.high, 1e-9);
+        }
+    }
+}
+
 /// A model with up to three directions of uncertainty, which may be great.
 fn spreads() -> impl Strategy<Value = Spread<BgNbd>> {
     let direction = (prop::array::uniform4(-1e-4..1e-4_f64), -6.0..1.0_f64);

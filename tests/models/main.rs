@@ -6,12 +6,18 @@
     reason = "a test may fail loudly and says what it skips"
 )]
 
+mod ahead;
+mod bg_bb;
+mod bg_bb_properties;
 mod bg_nbd;
 mod cdnow;
+mod covariates;
+mod coverage;
 mod edges;
 mod experiment;
 mod gamma_gamma;
 mod intervals;
+mod mbg_nbd;
 mod properties;
 mod retention;
 mod simulated;

@@ -41,11 +41,11 @@ fn spend_models() -> impl Strategy<Value = GammaGamma> {
 }
 
 /// A table of customers, and how many have each history.
-fn tables() -> impl Strategy<Value = Vec<(Summary, u64)>> {
+pub(crate) fn tables() -> impl Strategy<Value = Vec<(Summary, u64)>> {
     prop::collection::vec((customers(30), 1..4_u64), 1..60)
 }
 
-fn columns<'a>(rows: impl Iterator<Item = &'a Summary>) -> simulated::Histories {
+pub(crate) fn columns<'a>(rows: impl Iterator<Item = &'a Summary>) -> simulated::Histories {
     let mut table = simulated::Histories::default();
     for row in rows {
         table.0.push(row.frequency());
@@ -55,7 +55,7 @@ fn columns<'a>(rows: impl Iterator<Item = &'a Summary>) -> simulated::Histories 
     table
 }
 
-fn summaries(rows: &[(Summary, u64)]) -> Summaries {
+pub(crate) fn summaries(rows: &[(Summary, u64)]) -> Summaries {
     let (x, recency_age, customer_age) = columns(rows.iter().map(|(row, _)| row));
     let counts: Vec<u64> = rows.iter().map(|(_, count)| *count).collect();
     Summaries::weighted(&x, &recency_age, &customer_age, &counts).unwrap()
@@ -66,20 +66,28 @@ pub(crate) fn derivatives_hold<const N: usize>(
     theta: [f64; N],
     evaluate: impl Fn([f64; N]) -> cvm_models::optimise::Evaluation,
 ) -> Result<(), TestCaseError> {
+    derivatives_hold_at(&theta, |theta| evaluate(theta.try_into().unwrap()))
+}
+
+/// [`derivatives_hold`] where the number of parameters depends on the data.
+pub(crate) fn derivatives_hold_at(
+    theta: &[f64],
+    evaluate: impl Fn(&[f64]) -> cvm_models::optimise::Evaluation,
+) -> Result<(), TestCaseError> {
     let here = evaluate(theta);
     let step = 1e-5;
-    for i in 0..N {
+    for i in 0..theta.len() {
         let moved = |direction: f64| {
-            let mut moved = theta;
+            let mut moved = theta.to_vec();
             moved[i] *= 1.0 + direction * step;
-            evaluate(moved)
+            evaluate(&moved)
         };
         let (up, down) = (moved(1.0), moved(-1.0));
         let width = 2.0 * step * theta[i];
         let slope = (up.value - down.value) / width;
         let size = (here.value.abs() + 1.0) / theta[i];
         prop_assert!((slope - here.gradient[i]).abs() <= 1e-6 * (here.gradient[i].abs() + size));
-        for j in 0..N {
+        for j in 0..theta.len() {
             let slope = (up.gradient[j] - down.gradient[j]) / width;
             let size = (here.gradient[j].abs() * theta[j] + here.value.abs() + 1.0)
                 / (theta[i] * theta[j]);

@@ -14,24 +14,39 @@ pub(crate) type Histories = (Vec<u64>, Vec<f64>, Vec<f64>);
 
 /// Histories of `customers` who came evenly over `time` and bought as BG/NBD says.
 pub(crate) fn histories(customers: usize, theta: [f64; 4], time: f64, seed: u64) -> Histories {
-    lives(
-        customers,
-        theta,
-        time,
-        0.0,
-        &mut ChaCha12Rng::seed_from_u64(seed),
-    )
-    .0
+    let mut random = ChaCha12Rng::seed_from_u64(seed);
+    draw(customers, theta, [time, 0.0], &mut random, false).0
 }
 
-/// The same, with the number of purchases that each makes in the time `ahead` of what is observed.
+/// The same of MBG/NBD, by which one may leave after the first purchase too.
+pub(crate) fn histories_of_mbg_nbd(
+    customers: usize,
+    theta: [f64; 4],
+    time: f64,
+    seed: u64,
+) -> Histories {
+    let mut random = ChaCha12Rng::seed_from_u64(seed);
+    draw(customers, theta, [time, 0.0], &mut random, true).0
+}
+
+/// The histories of BG/NBD, with the number of purchases that each makes in the time `ahead` of what is observed.
 pub(crate) fn lives(
     customers: usize,
-    [r, alpha, a, b]: [f64; 4],
+    theta: [f64; 4],
     time: f64,
     ahead: f64,
     random: &mut impl RngCore,
-) -> (Histories, Vec<u64>) {
+) -> (Histories, Vec<usize>) {
+    draw(customers, theta, [time, ahead], random, false)
+}
+
+fn draw(
+    customers: usize,
+    [r, alpha, a, b]: [f64; 4],
+    [time, ahead]: [f64; 2],
+    random: &mut impl RngCore,
+    may_leave_at_once: bool,
+) -> (Histories, Vec<usize>) {
     let (rates, leave) = (
         Gamma::new(r, 1.0 / alpha).unwrap(),
         Beta::new(a, b).unwrap(),
@@ -48,8 +63,9 @@ pub(crate) fn lives(
             ages.sample(random),
         );
         let (mut frequency, mut last, mut future, mut now) = (0, 0.0, 0, 0.0);
+        let stays = !may_leave_at_once || unit.sample(random) >= p;
         // A rate may underflow to 0: such a customer never buys again.
-        if rate > 0.0 {
+        if stays && rate > 0.0 {
             let wait = Exp::new(rate).unwrap();
             loop {
                 now += wait.sample(random);

@@ -55,8 +55,8 @@ pub struct Purchases {
 /// The largest number of purchases of which a distribution is computed.
 pub const MOST_PURCHASES: u64 = 1 << 16;
 
-/// A probability of being alive that moves by less than this for one standard error of the parameters is taken to be
-/// certain: from the rounding of a probability near 1 less cannot be told.
+/// A probability of being alive near 1 that moves by less than this for one standard error of the parameters is taken to
+/// be certain: less cannot be told from its rounding.
 const UNTELLABLE: f64 = 1e-10;
 
 /// A fitted model of purchases, ready to foretell.
@@ -130,7 +130,7 @@ impl Forecast {
 
     /// Computes what customers of these pairs of frequency and customer_age share, in parallel in the calling pool, in
     /// place of what was prepared before. It changes no prediction, only its cost. Pairs that no customer can have are
-    /// left out. Takes about 100 bytes a distinct pair, and 8 for each purchase up to the upper limit of their number.
+    /// left out. Takes some 200 bytes a distinct pair, and 8 for each purchase up to the upper limit of their number.
     ///
     /// # Errors
     /// Where there are 2³² distinct pairs or more.
@@ -276,20 +276,18 @@ impl Forecast {
         // Variances of logit p and of the logarithms of the expectations.
         let (mut of_alive, mut of_expected, mut of_discounted) = (0.0, 0.0, 0.0);
         for (pair, [expected, discounted]) in neighbours.iter().zip(&ahead.slopes) {
-            let slope = if log_odds.is_finite() {
-                pair.slope(|model| model.log_odds_alive(customer))
-            } else {
-                0.0
-            };
+            let slope = pair.slope(|model| model.log_odds_alive(customer));
+            // It is not finite only where the probability is, or is rounded to, 0 or 1.
+            let slope = if slope.is_finite() { slope } else { 0.0 };
             let log_slope = (1.0 - alive) * slope;
             of_alive += slope * slope;
             of_expected += (log_slope + expected).powi(2);
             of_discounted += (log_slope + discounted).powi(2);
         }
         let error = of_alive.sqrt();
-        let certain = alive > 0.5 && (1.0 - alive) * error < UNTELLABLE;
+        let untellable = alive > 0.5 && (1.0 - alive) * error < UNTELLABLE;
         Forecasted {
-            probability_alive: if certain || log_odds.is_infinite() {
+            probability_alive: if untellable || error == 0.0 {
                 Estimated::certain(alive)
             } else {
                 Estimated::probability(alive, log_odds, error, &self.level)

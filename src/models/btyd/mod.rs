@@ -6,10 +6,15 @@
 //! customers with its intervals. Models in which one leaves at an unseen time have a `lifetime` in place of the
 //! likelihood, which `dropout` makes of it.
 //!
-//! Time has any unit, as long as it is one unit throughout.
+//! With [`covariates`] the parameters of such a model depend on what else is known of a customer.
+//!
+//! Time has any unit, as long as it is one unit throughout. Only [`bg_bb`] counts opportunities to buy instead of time: it
+//! has summaries of its own, and predictions of the same names.
 
 mod beta_geometric;
+pub mod bg_bb;
 pub mod bg_nbd;
+pub mod covariates;
 mod discounting;
 mod dropout;
 pub mod forecast;
@@ -160,12 +165,17 @@ pub trait PurchaseModel: Send + Sync {
 
     /// Everything about one customer.
     fn predict(&self, horizon: &Horizon, customer: &Summary) -> Prediction {
-        let alive = self.probability_alive(customer);
         let ahead = self.if_alive(horizon, customer.frequency(), customer.customer_age());
-        Prediction {
-            probability_alive: alive,
-            expected_purchases: alive * ahead.expected_purchases,
-            discounted_expected_purchases: alive * ahead.discounted_expected_purchases,
+        Prediction::of(self.probability_alive(customer), ahead)
+    }
+}
+
+impl Prediction {
+    pub(crate) fn of(probability_alive: f64, ahead: IfAlive) -> Self {
+        Self {
+            probability_alive,
+            expected_purchases: probability_alive * ahead.expected_purchases,
+            discounted_expected_purchases: probability_alive * ahead.discounted_expected_purchases,
         }
     }
 }

@@ -121,33 +121,9 @@ impl Summaries {
     /// The distinct pairs of frequency and customer_age, in their order: what a forecast can prepare for.
     #[must_use]
     pub fn pairs(&self) -> Vec<(u64, f64)> {
-        let Histories {
-            frequencies,
-            ages,
-            repeaters,
-            ..
-        } = &self.histories;
-        let mut once: Vec<f64> = ages.iter().map(|(_, customers, _)| *customers).collect();
-        for row in repeaters {
-            once[row.age as usize] -= row.customers;
-        }
-        let newcomers = ages
-            .iter()
-            .zip(once)
-            .filter(|(_, customers)| *customers > 0.0);
-        let mut pairs: Vec<(u64, f64)> = newcomers.map(|((age, ..), _)| (0, *age)).collect();
-        for row in repeaters {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a whole number below 2^53"
-            )]
-            let frequency = frequencies[row.frequency as usize].0 as u64;
-            let pair = (frequency, ages[row.age as usize].0);
-            if pairs.last() != Some(&pair) {
-                pairs.push(pair);
-            }
-        }
+        let rows = self.histories.rows();
+        let mut pairs: Vec<(u64, f64)> = rows.map(|(x, _, age, _)| (x, age)).collect();
+        pairs.dedup();
         pairs
     }
 
@@ -167,6 +143,25 @@ impl Summaries {
             time: histories.ages.iter().map(|(age, n, _)| age * n).sum(),
             histories,
         })
+    }
+
+    /// The customers at places 0, n, 2n, … in canonical order, where `seen` customers came before and are counted on; `None`
+    /// if there are none. A fair sample however customers share histories.
+    pub(crate) fn every_nth(&self, n: u64, seen: &mut u64) -> Option<Self> {
+        let mut table: (Vec<u64>, Vec<f64>, Vec<f64>, Vec<u64>) = Default::default();
+        for (x, recency_age, customer_age, customers) in self.histories.rows() {
+            let before = seen.div_ceil(n);
+            *seen += customers;
+            let taken = seen.div_ceil(n) - before;
+            if taken > 0 {
+                table.0.push(x);
+                table.1.push(recency_age);
+                table.2.push(customer_age);
+                table.3.push(taken);
+            }
+        }
+        let sample = Self::weighted(&table.0, &table.1, &table.2, &table.3).ok()?;
+        (sample.customers > 0).then_some(sample)
     }
 
     fn build(
@@ -267,6 +262,29 @@ impl Histories {
         } else {
             self.once[row.age as usize] += row.customers;
         }
+    }
+
+    /// Distinct histories with their customers, those without a repeat purchase first.
+    fn rows(&self) -> impl Iterator<Item = (u64, f64, f64, u64)> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "counts below 2^53"
+        )]
+        let whole = |count: f64| count as u64;
+        let ages = self.ages.iter().map(|(age, ..)| *age);
+        let once = ages.zip(self.once.iter().copied());
+        let repeaters = self.repeaters.iter().map(move |row| {
+            (
+                whole(self.frequencies[row.frequency as usize].0),
+                self.recencies[row.recency as usize],
+                self.ages[row.age as usize].0,
+                whole(row.customers),
+            )
+        });
+        once.filter(|(_, n)| *n > 0.0)
+            .map(move |(age, n)| (0, 0.0, age, whole(n)))
+            .chain(repeaters)
     }
 
     fn thinned(&self) -> Option<Self> {

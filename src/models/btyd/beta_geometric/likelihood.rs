@@ -127,10 +127,9 @@ impl<'a> Likelihood<'a> {
     fn by_frequency(&self, &[r, alpha, a, b]: &[f64; 4]) -> Sums<4> {
         let log_alpha = alpha.ln();
         let b = b + self.leaving.stays_before_repeats();
-        let at_zero = [ln_gamma(r), ln_gamma(b), ln_gamma(a + b)];
-        let first = [digamma(r), digamma(b), digamma(a + b)];
-        let second = [trigamma(r), trigamma(b), trigamma(a + b)];
         let mut total = Sums::ZERO;
+        // Dear beside a group of one customer, of whom there are many with covariates; most have no repeat purchase.
+        let mut at_zero = None;
         for &(x, n) in &self.histories.frequencies {
             total.value += n * r * log_alpha;
             total.gradient[0] += n * log_alpha;
@@ -140,9 +139,13 @@ impl<'a> Likelihood<'a> {
             if x == 0.0 {
                 continue;
             }
+            let (logs, first, second) = *at_zero.get_or_insert_with(|| {
+                let each = |f: fn(f64) -> f64| [f(r), f(b), f(a + b)];
+                (each(ln_gamma), each(digamma), each(trigamma))
+            });
             let (count, stay, end) = (r + x, b + x, a + b + x);
-            total.value += n * (ln_gamma(count) - at_zero[0]);
-            total.value += n * ((ln_gamma(stay) - at_zero[1]) - (ln_gamma(end) - at_zero[2]));
+            total.value += n * (ln_gamma(count) - logs[0]);
+            total.value += n * ((ln_gamma(stay) - logs[1]) - (ln_gamma(end) - logs[2]));
             let [d_count, d_stay, d_end] = [
                 digamma(count) - first[0],
                 digamma(stay) - first[1],

@@ -1,0 +1,226 @@
+//! The tables of a run, written aside for its publication.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::error::RunError;
+use super::work::{Learned, RunAtWork};
+use crate::engine::types::sql_type;
+use crate::plan::{MODEL_CALIBRATION, MODEL_FITS, PlannedOutput, ROWS_SET_ASIDE};
+use crate::publish::{BoxError, ColumnToWrite, Publication, Sink, TableToWrite};
+use crate::score::{PreviousFits, calibration_to_batch, fits_to_batch};
+use crate::source::set_aside_schema;
+use crate::spec::SqlType;
+
+/// Writes what a run made.
+pub(super) struct Outputs<'a> {
+    pub(super) work: &'a RunAtWork<'a>,
+    pub(super) publication: &'a Publication,
+}
+
+impl Outputs<'_> {
+    /// Writes a table aside, sorted by its key.
+    pub(super) async fn write_output(&self, output: &PlannedOutput) -> Result<(), RunError> {
+        let key: Vec<&str> = output
+            .contract
+            .key
+            .iter()
+            .map(|key| key.value.as_str())
+            .collect();
+        // Text as a view keeps whatever buffer it points into alive and counted: a sort above a join would be taken to
+        // hold a whole side of it with every batch.
+        let columns: Vec<String> = output
+            .contract
+            .columns
+            .iter()
+            .map(|(name, column)| match column.value.sql_type {
+                SqlType::Varchar => format!("arrow_cast({name}, 'Utf8') as {name}"),
+                _ => name.clone(),
+            })
+            .collect();
+        let sql = format!(
+            "select {} from {} order by {}",
+            columns.join(", "),
+            output.table,
+            key.join(", ")
+        );
+        let table = TableToWrite {
+            name: output.table.clone(),
+            description: output.contract.description.clone(),
+            grain: output.contract.grain.clone(),
+            key: key.into_iter().map(str::to_owned).collect(),
+            columns: output
+                .contract
+                .columns
+                .iter()
+                .map(|(name, column)| ColumnToWrite {
+                    name: name.clone(),
+                    sql_type: column.value.sql_type,
+                    required: column.value.required,
+                    description: column.value.description.clone(),
+                })
+                .collect(),
+        };
+        let write = async {
+            let failed = |source| RunError::Engine {
+                table: output.table.clone(),
+                source,
+            };
+            let plan = self
+                .work
+                .context
+                .session
+                .plan_text(&sql)
+                .await
+                .map_err(failed)?;
+            let rows = self
+                .work
+                .context
+                .session
+                .frame(plan)
+                .execute_stream()
+                .await
+                .map_err(failed)?;
+            let counter = Arc::clone(&self.work.context.rows);
+            let rows = rows
+                .inspect_ok(move |batch| {
+                    counter.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+                })
+                .map_err(|error| Box::new(error) as BoxError);
+            self.publication.prepare(&table, rows.boxed()).await?;
+            Ok::<(), RunError>(())
+        };
+        self.work
+            .watched(&output.table, "publish", true, write)
+            .await
+    }
+
+    pub(super) async fn write_rows_set_aside(&self) -> Result<(), RunError> {
+        let descriptions = [
+            "The raw table, <system>.<table>.",
+            "The object, by its path below the store's URL.",
+            "The line on which the row begins, counted from 1; for Parquet the row.",
+            "The row as it stands in the object.",
+            "The first column that did not fit; null where the whole row did not.",
+            "What did not fit.",
+        ];
+        let schema = set_aside_schema();
+        let table = TableToWrite {
+            name: ROWS_SET_ASIDE.to_owned(),
+            description: "Raw rows that did not fit their contract and went no further.".to_owned(),
+            grain: "one row a raw row that was set aside".to_owned(),
+            key: ["source", "file", "line"].map(str::to_owned).to_vec(),
+            columns: columns_of(&schema, &descriptions),
+        };
+        let batches = self
+            .work
+            .set_aside
+            .batches()
+            .map(|batch| batch.map_err(|error| Box::new(error) as BoxError));
+        self.publication
+            .prepare(&table, stream::iter(batches).boxed())
+            .await?;
+        Ok(())
+    }
+
+    /// Writes `model_fits`, with the drift since `previous`.
+    pub(super) async fn write_fits(
+        &self,
+        learned: &mut Learned,
+        previous: Option<&PreviousFits>,
+    ) -> Result<(), RunError> {
+        let failed = |source| RunError::Engine {
+            table: MODEL_FITS.to_owned(),
+            source: datafusion::error::DataFusionError::from(source),
+        };
+        let batch = fits_to_batch(std::mem::take(&mut learned.fits), previous).map_err(failed)?;
+        let descriptions = [
+            "The score that was fitted.",
+            "The model.",
+            "The days that the fit saw: all, from which predictions come, or calibration, those before the holdout.",
+            "The parameter; empty where there is no fit.",
+            "Its maximum-likelihood estimate; rates are per unit of the score's time_unit.",
+            "Its standard error from the observed information.",
+            "The log-likelihood at the estimates.",
+            "Akaike's information criterion; less is better.",
+            "The Bayesian information criterion; less is better.",
+            "Customers that the fit saw.",
+            "Distinct rows among them, on which it was computed.",
+            "Whether the search converged; figures of a model that did not are not given.",
+            "Steps that the search took.",
+            "Whether the predictions come from this fit.",
+            "The as-of day of the last published run before this one's as-of day; the next two columns compare with it.",
+            "Its estimate of the parameter.",
+            "(estimate − previous_estimate) ÷ standard_error.",
+            "Why there is no fit, or what speaks against it.",
+        ];
+        let table = TableToWrite {
+            name: MODEL_FITS.to_owned(),
+            description: "What every model of the run was fitted to.".to_owned(),
+            grain: "one row a parameter of a fit".to_owned(),
+            key: ["score", "model", "period", "parameter"]
+                .map(str::to_owned)
+                .to_vec(),
+            columns: columns_of(&batch.schema(), &descriptions),
+        };
+        self.publication
+            .prepare(&table, stream::iter([Ok(batch)]).boxed())
+            .await?;
+        Ok(())
+    }
+
+    /// Writes `model_calibration`.
+    pub(super) async fn write_calibration(&self, learned: &mut Learned) -> Result<(), RunError> {
+        let failed = |source| RunError::Engine {
+            table: MODEL_CALIBRATION.to_owned(),
+            source: datafusion::error::DataFusionError::from(source),
+        };
+        let rows = std::mem::take(&mut learned.calibration);
+        let batch = calibration_to_batch(rows).map_err(failed)?;
+        let descriptions = [
+            "The score.",
+            "The model, fitted to the days before the holdout.",
+            "What the customers of a row have in common: overall, decile (of the purchases foretold, 01 the highest), frequency, cohort (month of the first purchase), probability_alive, or week.",
+            "Which decile, frequency, cohort, range or week (its Monday); empty for overall.",
+            "Customers in the group; for a week those who had come by its end.",
+            "Purchase days in the holdout as foretold; for a week repeat purchases in it; for probability_alive customers foretold to be alive.",
+            "Purchase days in the holdout as they came; for a week repeat purchases in it; for probability_alive customers who bought in the holdout.",
+            "expected ÷ actual − 1; null where nothing came.",
+            "Mean absolute error in purchase days a customer; overall only.",
+            "Root mean squared error in purchase days a customer; overall only.",
+            "Gini coefficient of the ranking by purchases foretold as a share of the perfect ranking's; overall only.",
+            "Mean log-probability that the model gave to what came, the higher the better: models are chosen by it; overall only.",
+            "Whether the score predicts with this model.",
+        ];
+        let table = TableToWrite {
+            name: MODEL_CALIBRATION.to_owned(),
+            description: "What every model foretold of the holdout beside what came. Empty where the pipeline declares no validation.".to_owned(),
+            grain: "one row a model and group of customers, or week".to_owned(),
+            key: ["score", "model", "grouping", "group_name"]
+                .map(str::to_owned)
+                .to_vec(),
+            columns: columns_of(&batch.schema(), &descriptions),
+        };
+        self.publication
+            .prepare(&table, stream::iter([Ok(batch)]).boxed())
+            .await?;
+        Ok(())
+    }
+}
+
+/// The columns of a table that cvm itself makes.
+fn columns_of(schema: &arrow::datatypes::Schema, descriptions: &[&str]) -> Vec<ColumnToWrite> {
+    let described = schema.fields().iter().zip(descriptions);
+    described
+        .filter_map(|(field, description)| {
+            Some(ColumnToWrite {
+                name: field.name().clone(),
+                sql_type: sql_type(field.data_type())?,
+                required: !field.is_nullable(),
+                description: (*description).to_owned(),
+            })
+        })
+        .collect()
+}
