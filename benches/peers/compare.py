@@ -9,7 +9,6 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import duckdb
@@ -47,14 +46,16 @@ def arguments() -> argparse.Namespace:
 
 def measured(command: list[str], **environment: str) -> tuple[float, float]:
     """Seconds, and the peak memory in MiB, of a process of its own."""
-    began = time.monotonic()
-    process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - began
-    if status != 0:
-        sys.exit(f"{' '.join(command)}\n{errors.decode()}")
-    return seconds, usage.ru_maxrss / 1024
+    answer = answer_of([sys.executable, str(Path(__file__).parent / "measured.py"), *command], **environment)
+    return answer["seconds"], answer["peak_mib"]
+
+
+def answer_of(command: list[str], **environment: str) -> dict:
+    """The last line that a process prints, which is JSON. Ends everything if the process fails."""
+    process = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(command)}\n{process.stderr}")
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 class Bench:
