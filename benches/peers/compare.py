@@ -9,10 +9,11 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import duckdb
+
+import in_memory
 
 AS_OF, HORIZON_DAYS, DISCOUNT_RATE = "2025-01-01", 365, 0.10
 # Tables by DuckDB's name: cvm's name, key, and the columns that are compared; the last are doubles.
@@ -37,6 +38,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--cvm", required=True)
     parser.add_argument("--lifetimes", required=True, help="the interpreter that has lifetimes")
+    parser.add_argument("--fit-and-score", help="the built example; needed for lifetimes")
     parser.add_argument("--raw", required=True, type=Path)
     parser.add_argument("--work", required=True, type=Path)
     parser.add_argument("--customers", required=True, type=int)
@@ -47,14 +49,16 @@ def arguments() -> argparse.Namespace:
 
 def measured(command: list[str], **environment: str) -> tuple[float, float]:
     """Seconds, and the peak memory in MiB, of a process of its own."""
-    began = time.monotonic()
-    process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - began
-    if status != 0:
-        sys.exit(f"{' '.join(command)}\n{errors.decode()}")
-    return seconds, usage.ru_maxrss / 1024
+    answer = answer_of([sys.executable, str(Path(__file__).parent / "measured.py"), *command], **environment)
+    return answer["seconds"], answer["peak_mib"]
+
+
+def answer_of(command: list[str], **environment: str) -> dict:
+    """The last line that a process prints, which is JSON. Ends everything if the process fails."""
+    process = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(command)}\n{process.stderr}")
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 class Bench:
@@ -63,6 +67,7 @@ class Bench:
         self.here = Path(__file__).parent
         self.lake, self.duckdb_out = given.work / "lake", given.work / "duckdb"
         self.project = given.work / "project"
+        self.summaries, self.columns = self.lake / "scores" / "int_customers_summarised.parquet", given.work / "summaries.columns"
 
     def cvm(self, pipeline: str) -> tuple[float, float]:
         command = [self.given.cvm, "run", str(self.project / "pipelines" / f"{pipeline}.yml"), "--as-of", AS_OF, "--threads", str(self.given.threads)]
@@ -88,15 +93,17 @@ class Bench:
             fitted.setdefault(model, {})[parameter] = estimate * 7 if parameter == "alpha" else estimate
         return fitted
 
-    def lifetimes(self) -> dict:
-        command = [
-            self.given.lifetimes, str(self.here / "lifetimes_scores.py"), str(self.lake / "scores" / "int_customers_summarised.parquet"),
-            str(self.given.work / "lifetimes.parquet"), str(HORIZON_DAYS), str(DISCOUNT_RATE), json.dumps(self.cvm_fit()),
-        ]
-        answer = subprocess.run(command, capture_output=True, text=True)
-        if answer.returncode != 0:
-            sys.exit(answer.stderr)
-        return json.loads(answer.stdout.splitlines()[-1])
+    def write_columns(self):
+        """The summaries that cvm published, for [`Bench.in_memory`]."""
+        subprocess.run([self.given.lifetimes, str(self.here / "summary_columns.py"), str(self.summaries), str(self.columns)], check=True)
+
+    def in_memory(self, threads: int) -> dict:
+        return answer_of([self.given.fit_and_score, str(self.columns), str(threads), str(HORIZON_DAYS), str(DISCOUNT_RATE)])
+
+    def lifetimes(self, fits: dict) -> dict:
+        """lifetimes, which says what it thinks of these fits too."""
+        script, out = self.here / "lifetimes_scores.py", self.given.work / "lifetimes.parquet"
+        return answer_of([self.given.lifetimes, str(script), str(self.summaries), str(out), str(HORIZON_DAYS), str(DISCOUNT_RATE), json.dumps(fits)])
 
 
 def compare_tables(bench: Bench) -> bool:
@@ -136,11 +143,14 @@ def median(seen: list[tuple[float, float]], which: int) -> float:
 
 
 def compare_scores(bench: Bench, rounds: int) -> bool:
-    peaks, ours, theirs = [bench.cvm("scores")[1]], [], []
+    peaks, ours, in_memory_all, in_memory_one, theirs = [bench.cvm("scores")[1]], [], [], [], []
+    bench.write_columns()
     for _ in range(rounds):
         peaks.append(bench.cvm("scores")[1])
         ours.append(bench.scoring_seconds())
-        theirs.append(bench.lifetimes())
+        in_memory_all.append(bench.in_memory(bench.given.threads))
+        in_memory_one.append(bench.in_memory(1))
+        theirs.append(bench.lifetimes({"pipeline": bench.cvm_fit(), "in_memory": in_memory.parameters(in_memory_all[-1])}))
     lifetimes = theirs[-1]
     mean_difference = duckdb.execute(f"""
         select avg(abs(ours.expected_purchases - theirs.expected_purchases)) / avg(theirs.expected_purchases)
@@ -149,20 +159,21 @@ def compare_scores(bench: Bench, rounds: int) -> bool:
     print(f"\nexpected purchases differ by {mean_difference:.2%} of their mean")
     better = True
     for model, other in lifetimes["log_likelihood"].items():
-        own = lifetimes["log_likelihood_of_other"][model]
+        own = lifetimes["log_likelihood_of_pipeline"][model]
         better &= own >= other - 1e-9 * abs(other)
         print(f"{model:<12} log-likelihood by lifetimes' own function, days: cvm {own:,.3f}, lifetimes {other:,.3f}, cvm − lifetimes {own - other:+.3f}")
     if mean_difference > 0.01:
         print("the predictions differ: no times")
         return False
     ours_median = statistics.median(ours)
-    fits, scores = (statistics.median(row[key] for row in theirs) for key in ("fit_seconds", "score_seconds"))
+    fits = statistics.median(in_memory.fits(theirs, tuple(in_memory.MODELS)))
+    scores = statistics.median(row["score_seconds"] for row in theirs)
     print(f"\n{'fit and scoring':<40} {'seconds':>9}")
     print(f"{'cvm, the whole scoring stage':<40} {ours_median:>9.2f}   {'  '.join(f'{s:.2f}' for s in ours)}")
     print(f"{'lifetimes 0.11.3, in memory':<40} {fits + scores:>9.2f}   fit {fits:.2f}, scoring {scores:.2f}")
     print(f"{'lifetimes ÷ cvm':<40} {(fits + scores) / ours_median:>9.1f}")
     print(f"peak memory of cvm run with fit and scoring: {statistics.median(peaks):.0f} MiB")
-    return better
+    return better & in_memory.compare(bench.given.customers, bench.given.threads, in_memory_all, in_memory_one, theirs)
 
 
 def main() -> int:

@@ -11,6 +11,11 @@ python_with ci/requirements.txt
 duckdb_python=$PYTHON
 python_with benches/peers/requirements-lifetimes.txt
 lifetimes_python=$PYTHON
+fit_and_score=
+if [ "${CVM_BENCH_LIFETIMES:-yes}" != no ]; then
+    run cargo build --release --locked -p cvm-models --example fit_and_score
+    fit_and_score=$CARGO_TARGET_DIR/release/examples/fit_and_score
+fi
 if [ -n "${CVM_BENCH_FOLDER:-}" ]; then
     WORK=$(realpath -m "$CVM_BENCH_FOLDER")
     mkdir -p "$WORK"
@@ -31,4 +36,4 @@ if [ ! -e "$raw/complete" ]; then
     touch "$raw/complete"
 fi
 run "$duckdb_python" benches/peers/compare.py --cvm "$CVM" --lifetimes "$lifetimes_python" --raw "$raw" --work "$WORK" \
-    --customers "$customers" --rounds "$rounds" --threads "$threads"
+    --fit-and-score "$fit_and_score" --customers "$customers" --rounds "$rounds" --threads "$threads"
