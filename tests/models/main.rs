@@ -7,6 +7,7 @@
 )]
 
 mod ahead;
+mod bg_bb;
 mod bg_nbd;
 mod cdnow;
 mod covariates;

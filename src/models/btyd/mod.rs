@@ -8,9 +8,11 @@
 //!
 //! With [`covariates`] the parameters of such a model depend on what else is known of a customer.
 //!
-//! Time has any unit, as long as it is one unit throughout.
+//! Time has any unit, as long as it is one unit throughout. Only [`bg_bb`] counts opportunities to buy instead of time: it
+//! has summaries of its own, and predictions of the same names.
 
 mod beta_geometric;
+pub mod bg_bb;
 pub mod bg_nbd;
 pub mod covariates;
 mod discounting;

@@ -1,0 +1,765 @@
+use std::path::PathBuf;
+
+use cvm_models::btyd::bg_bb::{
+    BgBb, BgBbParams, DiscreteSummaries, DiscreteSummariesError, DiscreteSummary,
+    DiscreteSummaryDefect,
+};
+use cvm_models::fit::{Fit, FitError};
+use cvm_models::optimise::StopReason;
+use cvm_models::special::ln_gamma;
+use proptest::prelude::*;
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
+use rand_distr::{Beta, Distribution, Uniform};
+
+use crate::ahead::is_distribution;
+use crate::close;
+use crate::properties::{derivatives_hold, magnitude};
+use crate::threads::{bits, in_pool};
+
+/// Columns frequency, recency_age, opportunities.
+type Histories = (Vec<u64>, Vec<u64>, Vec<u64>);
+
+/// Fader, Hardie & Shang (2010), to four digits.
+const DONATIONS: [f64; 4] = [1.2035, 0.7497, 0.6568, 2.7834];
+
+fn model([alpha, beta, gamma, delta]: [f64; 4]) -> BgBb {
+    BgBb::new(alpha, beta, gamma, delta).unwrap()
+}
+
+fn history(x: u64, recency_age: u64, opportunities: u64) -> DiscreteSummary {
+    DiscreteSummary::new(x, recency_age, opportunities).unwrap()
+}
+
+fn fit(summaries: &DiscreteSummaries) -> Fit<BgBb> {
+    BgBbParams::default()
+        .check()
+        .unwrap()
+        .fit(summaries)
+        .unwrap()
+}
+
+/// The donors of Fader, Hardie & Shang (2010), or `None` with one line where the data are not at hand.
+fn donations() -> Option<DiscreteSummaries> {
+    let folder = std::env::var_os("CVM_SHARED_DATA").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
+        PathBuf::from,
+    );
+    let file = folder.join("cdnow/donations.csv");
+    let Ok(text) = std::fs::read_to_string(&file) else {
+        println!("skipped: {} is not there", file.display());
+        return None;
+    };
+    let mut columns: [Vec<u64>; 4] = Default::default();
+    for line in text.lines().skip(1) {
+        for (column, cell) in columns.iter_mut().zip(line.split(',')) {
+            column.push(cell.trim().parse().unwrap());
+        }
+    }
+    let [x, recency_age, opportunities, customers] = columns;
+    Some(DiscreteSummaries::weighted(&x, &recency_age, &opportunities, &customers).unwrap())
+}
+
+#[test]
+fn matches_fader_hardie_shang_2010() {
+    let Some(donors) = donations() else { return };
+    assert_eq!((donors.customers(), donors.rows().len()), (11_104, 22));
+    let fit = fit(&donors);
+    let [alpha, beta, gamma, delta] = fit.model.parameters();
+    assert_eq!(
+        format!("{alpha:.3} {beta:.3} {gamma:.3} {delta:.3}"),
+        "1.204 0.750 0.657 2.783"
+    );
+    assert_eq!(format!("{:.2}", fit.log_likelihood), "-33225.58");
+    assert!(fit.convergence.converged);
+    assert_eq!(fit.convergence.starts_agreeing, 3);
+    let next_five: f64 = donors
+        .rows()
+        .iter()
+        .map(|(donor, customers)| *customers as f64 * fit.model.expected_purchases(5, donor))
+        .sum();
+    assert_eq!(format!("{next_five:.1}"), "12884.2");
+}
+
+/// .1302169 and 3.627858 for the next ten years of its donors A and B, of a search that stopped a little short.
+#[test]
+fn matches_the_btyd_vignette() {
+    let Some(donors) = donations() else { return };
+    let model = fit(&donors).model;
+    let next_ten =
+        [history(0, 0, 6), history(4, 5, 6)].map(|donor| model.expected_purchases(10, &donor));
+    assert_eq!(
+        next_ten.map(|expected| format!("{expected:.3}")),
+        ["0.130", "3.628"]
+    );
+}
+
+/// lifetimes 0.11.3, which takes the Hessian by automatic differentiation.
+#[test]
+fn standard_errors_match_lifetimes() {
+    let Some(donors) = donations() else { return };
+    let errors: Vec<String> = fit(&donors)
+        .estimates
+        .iter()
+        .map(|e| format!("{} {:.4}", e.name, e.standard_error.unwrap()))
+        .collect();
+    assert_eq!(
+        errors,
+        [
+            "alpha 0.0694",
+            "beta 0.0294",
+            "gamma 0.0510",
+            "delta 0.3208"
+        ]
+    );
+}
+
+/// Equations 6, 8, 11, 13 and 14 of the paper by beta functions and ₂F₁ in 40-digit arithmetic (mpmath): log-likelihood,
+/// P(alive) at n, n + 1 and n + 5, purchases in the next 5 and 10, DERT at .1 and .00001.
+#[test]
+fn equals_the_closed_forms_of_fader_hardie_shang_2010() {
+    let model = model(DONATIONS);
+    for ((x, recency_age, opportunities), exact) in [
+        (
+            (0, 0, 6),
+            [
+                -1.1674367650641064,
+                0.11619916975568537,
+                0.10811463609161742,
+                0.08603427158500655,
+                0.07284875520516448,
+                0.1301902978154329,
+                0.11472682122579524,
+                9.325878976488075,
+            ],
+        ),
+        (
+            (4, 5, 6),
+            [
+                -5.095654987857207,
+                0.7488731351235393,
+                0.6967704386606316,
+                0.5544682877287214,
+                2.0299101987463404,
+                3.6277162536146577,
+                3.196830801296655,
+                259.8630106078349,
+            ],
+        ),
+        (
+            (6, 6, 6),
+            [
+                -2.1817577438744093,
+                1.0,
+                0.9304252028558717,
+                0.7404034965645449,
+                3.75246435975365,
+                6.706146881470551,
+                5.909617900061319,
+                480.3792238328657,
+            ],
+        ),
+        (
+            (1, 1, 6),
+            [
+                -2.2887582596443345,
+                0.07464275696736293,
+                0.06944950229308018,
+                0.05526575825185306,
+                0.08567887242488241,
+                0.1531194031534411,
+                0.13493250024429168,
+                10.968352071714863,
+            ],
+        ),
+        (
+            (0, 0, 0),
+            [
+                0.0,
+                1.0,
+                0.8090808673914307,
+                0.4962953254917904,
+                1.9380308235837427,
+                3.179583204620823,
+                2.701665658113143,
+                151.77900819011774,
+            ],
+        ),
+    ] {
+        let customer = history(x, recency_age, opportunities);
+        let ours = [
+            model.log_likelihood(&customer),
+            model.probability_alive(&customer),
+            model.probability_alive_after(1, &customer),
+            model.probability_alive_after(5, &customer),
+            model.expected_purchases(5, &customer),
+            model.expected_purchases(10, &customer),
+            model.discounted_expected_residual_transactions(0.1, &customer),
+            model.discounted_expected_residual_transactions(1e-5, &customer),
+        ];
+        for (ours, exact) in ours.into_iter().zip(exact) {
+            close(ours, exact, 1e-12 * exact.abs());
+        }
+    }
+    for (opportunities, exact) in [
+        (1, 0.49853001428711186),
+        (5, 1.9380308235837427),
+        (10, 3.179583204620823),
+        (200_000, 217.99277313692878),
+    ] {
+        let ours = model.expected_purchases_new_customer(opportunities);
+        close(ours, exact, 1e-12 * exact);
+    }
+    let ours = model.expected_purchases(200_000, &history(4, 5, 6));
+    close(ours, 374.89264761675463, 1e-12 * ours);
+}
+
+/// γ = 1, where the closed form divides 0 by 0; its limit in 40-digit arithmetic (mpmath).
+#[test]
+fn nothing_is_lost_where_gamma_is_one() {
+    let model = model([1.0, 0.7497, 1.0, 3.0]);
+    let ours = model.expected_purchases(50, &history(4, 5, 6));
+    close(ours, 7.18579308939485, 1e-13 * ours);
+}
+
+/// By the paper's sum over beta functions in 40-digit arithmetic (mpmath).
+#[test]
+fn distributions_match_mpmath() {
+    let model = model(DONATIONS);
+    for (customer, exact) in [
+        (
+            history(4, 5, 6),
+            [
+                0.3384476202537521,
+                0.09863898079985839,
+                0.13099031385421936,
+                0.16330687197939306,
+                0.16371109126402159,
+                0.10490512184875551,
+            ],
+        ),
+        (
+            history(0, 0, 6),
+            [
+                0.9522020767940046,
+                0.02985066905551022,
+                0.012325996212190538,
+                0.004311225559916701,
+                0.001137744846366747,
+                0.00017228753201121912,
+            ],
+        ),
+    ] {
+        let mut ours = [f64::NAN; 6];
+        model.distribution(5, &customer, &mut ours);
+        for (ours, exact) in ours.into_iter().zip(exact) {
+            close(ours, exact, 1e-15);
+        }
+        // The beginning of a distribution does not depend on how much of it is asked for.
+        let mut first = [f64::NAN; 2];
+        model.distribution(5, &customer, &mut first);
+        assert_eq!(first, ours[..2]);
+        model.distribution(5, &customer, &mut []);
+    }
+    let mut ours = [f64::NAN; 7];
+    model.distribution_new_customer(6, &mut ours);
+    for (ours, exact) in ours.into_iter().zip([
+        0.31116350510628565,
+        0.17009259163971355,
+        0.12147565493860348,
+        0.10026372420324056,
+        0.09166528900939391,
+        0.09249622799247634,
+        0.11284300711028653,
+    ]) {
+        close(ours, exact, 1e-15);
+    }
+}
+
+/// Log-likelihood, P(alive), purchases in the next 100 and DERT at .01 by beta functions in 40-digit arithmetic (mpmath).
+#[test]
+fn extremes_match_mpmath() {
+    for (parameters, (x, recency_age, opportunities), exact) in [
+        (
+            [1e-3, 1e3, 1e-3, 1e3],
+            (0, 0, 3000),
+            [
+                -0.0013857072634215956,
+                0.9986133314499447,
+                2.4965014428563852e-05,
+                2.4964711707032806e-05,
+            ],
+        ),
+        (
+            [1e3, 1e-3, 1e3, 1e-3],
+            (3000, 3000, 3000),
+            [
+                -2258.633532289972,
+                1.0,
+                3.003003253251699,
+                2.8873115981050415,
+            ],
+        ),
+        (
+            [1e-3; 4],
+            (500, 1000, 4000),
+            [-716.4140061643016, 0.0, 0.0, 0.0],
+        ),
+        (
+            [1e3; 4],
+            (500, 1000, 4000),
+            [-1217.4351561882158, 0.0, 0.0, 0.0],
+        ),
+        (
+            [1.2, 0.75, 0.66, 2.8],
+            (300, 1000, 5000),
+            [
+                -624.5165337386994,
+                6.835846693075506e-227,
+                4.089184644912443e-226,
+                4.063196902975193e-226,
+            ],
+        ),
+        (
+            [1e-6, 1e6, 1e6, 1e-6],
+            (1, 2, 60),
+            [
+                -69.07755378982687,
+                1.3843048798697408e-268,
+                8.305347708453567e-279,
+                8.223111576579645e-279,
+            ],
+        ),
+    ] {
+        let (model, customer) = (model(parameters), history(x, recency_age, opportunities));
+        let ours = [
+            model.log_likelihood(&customer),
+            model.probability_alive(&customer),
+            model.expected_purchases(100, &customer),
+            model.discounted_expected_residual_transactions(0.01, &customer),
+        ];
+        // The logarithm of a probability near 1 has its absolute error.
+        for ((ours, exact), small) in ours
+            .into_iter()
+            .zip(exact)
+            .zip([1e-12, 1e-300, 1e-300, 1e-300])
+        {
+            close(ours, exact, 1e-11 * exact.abs() + small);
+        }
+        let one = DiscreteSummaries::new(&[x], &[recency_age], &[opportunities]).unwrap();
+        let sums = model.evaluate(&one);
+        close(sums.value, exact[0], 1e-11 * exact[0].abs() + 1e-12);
+        assert!(sums.gradient.iter().all(|g| g.is_finite()));
+        assert!(sums.hessian.iter().flatten().all(|h| h.is_finite()));
+    }
+}
+
+#[test]
+fn tracking_is_the_sum_over_cohorts() {
+    let model = model(DONATIONS);
+    let births = [(0, 100), (2, 50), (7, 10)];
+    let ahead = |opportunities| model.expected_purchases_new_customer(opportunities);
+    assert_eq!(
+        model.tracking(&births, &[0, 1, 5, 8]),
+        [
+            0.0,
+            100.0 * ahead(1),
+            100.0 * ahead(5) + 50.0 * ahead(3),
+            100.0 * ahead(8) + 50.0 * ahead(6) + 10.0 * ahead(1)
+        ]
+    );
+    assert_eq!(model.tracking(&[(0, 1)], &[200_000]), [ahead(200_000)]);
+    assert_eq!(model.tracking(&[], &[3]), [0.0]);
+    assert_eq!(model.tracking(&births, &[]), [0.0; 0]);
+}
+
+fn models() -> impl Strategy<Value = BgBb> {
+    let shape = || magnitude(-1.5, 1.5);
+    (shape(), shape(), shape(), shape()).prop_map(|(a, b, c, d)| model([a, b, c, d]))
+}
+
+fn customers(most: u64) -> impl Strategy<Value = DiscreteSummary> {
+    (0..=most).prop_flat_map(|n| {
+        (0..=n).prop_flat_map(move |t| {
+            let frequency = if t == 0 { 0..=0 } else { 1..=t };
+            frequency.prop_map(move |x| history(x, t, n))
+        })
+    })
+}
+
+fn tables() -> impl Strategy<Value = Vec<(DiscreteSummary, u64)>> {
+    prop::collection::vec((customers(30), 1..4_u64), 1..60)
+}
+
+fn columns<'a>(rows: impl Iterator<Item = &'a DiscreteSummary>) -> Histories {
+    let mut table = Histories::default();
+    for row in rows {
+        table.0.push(row.frequency());
+        table.1.push(row.recency_age());
+        table.2.push(row.opportunities());
+    }
+    table
+}
+
+fn summaries(rows: &[(DiscreteSummary, u64)]) -> DiscreteSummaries {
+    let (x, recency_age, opportunities) = columns(rows.iter().map(|(row, _)| row));
+    let counts: Vec<u64> = rows.iter().map(|(_, count)| *count).collect();
+    DiscreteSummaries::weighted(&x, &recency_age, &opportunities, &counts).unwrap()
+}
+
+fn choose(n: u64, k: u64) -> f64 {
+    (0..k).fold(1.0, |product, i| product * (n - i) as f64 / (i + 1) as f64)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn all_histories_of_six_opportunities_sum_to_one(model in models()) {
+        let mut total = model.log_likelihood(&history(0, 0, 6)).exp();
+        for t in 1..=6 {
+            for x in 1..=t {
+                total += choose(t - 1, x - 1) * model.log_likelihood(&history(x, t, 6)).exp();
+            }
+        }
+        prop_assert!((total - 1.0).abs() < 1e-13, "{}", total);
+    }
+
+    #[test]
+    fn predictions_stay_in_their_bounds(
+        model in models(), customer in customers(300), ahead in 0..400_u64, more in 0..400_u64, rate in magnitude(-3.0, 0.0),
+    ) {
+        prop_assert!(model.log_likelihood(&customer) <= 0.0);
+        prop_assert!((0.0..=1.0).contains(&model.probability_alive(&customer)));
+        if customer.recency_age() == customer.opportunities() {
+            prop_assert_eq!(model.probability_alive(&customer), 1.0);
+        }
+        let later = model.probability_alive_after(ahead, &customer);
+        prop_assert!((0.0..=model.probability_alive(&customer)).contains(&later));
+        prop_assert_eq!(model.expected_purchases(0, &customer), 0.0);
+        prop_assert_eq!(model.expected_purchases_new_customer(0), 0.0);
+        let (near, far) = (model.expected_purchases(ahead, &customer), model.expected_purchases(ahead + more, &customer));
+        prop_assert!(near <= far && far <= (ahead + more) as f64);
+        prop_assert_eq!(
+            model.expected_purchases_new_customer(ahead), model.expected_purchases(ahead, &history(0, 0, 0))
+        );
+        // Neither more than without discount, nor less than what a part of the time gives at the rate of its end.
+        let residual = model.discounted_expected_residual_transactions(rate, &customer);
+        prop_assert!(residual >= near * (1.0 + rate).powi(-i32::try_from(ahead).unwrap()) * (1.0 - 1e-12));
+        prop_assert!(residual <= model.expected_purchases(1 << 40, &customer) * (1.0 + 1e-9));
+    }
+
+    /// Fader, Hardie & Shang (2010), equation 13, where its difference leaves digits.
+    #[test]
+    fn expected_purchases_equal_the_closed_form(model in models(), customer in customers(30), ahead in 1..200_u64) {
+        let [alpha, beta, gamma, delta] = model.parameters();
+        prop_assume!((gamma - 1.0).abs() > 0.1);
+        let (x, n, m) = (customer.frequency() as f64, customer.opportunities() as f64, ahead as f64);
+        let stay = |n: f64| ln_gamma(1.0 + delta + n) - ln_gamma(gamma + delta + n);
+        let factor = (alpha + x) / (alpha + beta + n) * (delta + n) / (gamma - 1.0);
+        let expected = model.probability_alive(&customer) * factor * (1.0 - (stay(n + m) - stay(n)).exp());
+        let ours = model.expected_purchases(ahead, &customer);
+        let lost = 1e-11 * (delta + n) / (gamma - 1.0).abs();
+        prop_assert!((ours - expected).abs() <= 1e-10 * ours + lost, "{} {}", ours, expected);
+    }
+
+    #[test]
+    fn distributions_sum_to_one_and_have_the_expected_mean(
+        model in models(), customer in customers(300), ahead in 0..300_u64,
+    ) {
+        let mut probabilities = vec![f64::NAN; 301];
+        model.distribution(ahead, &customer, &mut probabilities);
+        is_distribution(&probabilities, model.expected_purchases(ahead, &customer))?;
+        model.distribution_new_customer(ahead, &mut probabilities);
+        is_distribution(&probabilities, model.expected_purchases_new_customer(ahead))?;
+    }
+
+    #[test]
+    fn the_sum_is_that_of_the_customers(model in models(), rows in tables()) {
+        let sum: f64 = rows.iter().map(|(row, count)| *count as f64 * model.log_likelihood(row)).sum();
+        prop_assert!((model.evaluate(&summaries(&rows)).value - sum).abs() <= 1e-12 * (1.0 + sum.abs()));
+    }
+
+    #[test]
+    fn derivatives_are_finite_differences(model in models(), rows in tables()) {
+        let summaries = summaries(&rows);
+        derivatives_hold(model.parameters(), |theta| self::model(theta).evaluate(&summaries))?;
+    }
+
+    #[test]
+    fn weighted_customers_are_repeated_customers(model in models(), rows in tables()) {
+        let repeated = rows.iter().flat_map(|(row, count)| std::iter::repeat_n(row, usize::try_from(*count).unwrap()));
+        let (mut x, mut recency_age, mut opportunities) = columns(repeated);
+        let repeated = DiscreteSummaries::new(&x, &recency_age, &opportunities).unwrap();
+        prop_assert_eq!(&summaries(&rows), &repeated);
+        prop_assert_eq!(model.evaluate(&summaries(&rows)), model.evaluate(&repeated));
+        x.reverse();
+        recency_age.reverse();
+        opportunities.reverse();
+        prop_assert_eq!(DiscreteSummaries::new(&x, &recency_age, &opportunities).unwrap(), repeated);
+    }
+}
+
+/// Histories of `customers` over 1 to `most` opportunities who buy and leave as BG/BB says.
+fn histories(
+    customers: u64,
+    [alpha, beta, gamma, delta]: [f64; 4],
+    most: u64,
+    seed: u64,
+) -> Histories {
+    let mut random = ChaCha12Rng::seed_from_u64(seed);
+    let (buys, leaves) = (
+        Beta::new(alpha, beta).unwrap(),
+        Beta::new(gamma, delta).unwrap(),
+    );
+    let unit = Uniform::new(0.0, 1.0).unwrap();
+    let mut table = Histories::default();
+    for customer in 0..customers {
+        let (p, theta) = (buys.sample(&mut random), leaves.sample(&mut random));
+        let opportunities = 1 + customer % most;
+        let (mut frequency, mut last) = (0, 0);
+        for opportunity in 1..=opportunities {
+            if unit.sample(&mut random) < theta {
+                break;
+            }
+            if unit.sample(&mut random) < p {
+                frequency += 1;
+                last = opportunity;
+            }
+        }
+        table.0.push(frequency);
+        table.1.push(last);
+        table.2.push(opportunities);
+    }
+    table
+}
+
+#[test]
+fn recovers_its_parameters_in_nineteen_of_twenty_seeds() {
+    let truth = [1.2, 0.75, 0.66, 2.8];
+    let recovered = (0..20)
+        .filter(|seed| {
+            let (x, recency_age, opportunities) = histories(5_000, truth, 12, *seed);
+            let fit = fit(&DiscreteSummaries::new(&x, &recency_age, &opportunities).unwrap());
+            assert!(fit.convergence.converged);
+            let off = |(estimate, truth): (&cvm_models::fit::Estimate, f64)| {
+                ((estimate.value - truth) / estimate.standard_error.unwrap()).abs()
+            };
+            fit.estimates
+                .iter()
+                .zip(truth)
+                .map(off)
+                .all(|off| off < 3.0)
+        })
+        .count();
+    assert!(recovered >= 19, "{recovered}");
+}
+
+/// Thousands of groups of histories over up to 100 opportunities.
+#[test]
+fn bit_identical_on_one_two_and_five_threads() {
+    let (x, recency_age, opportunities) = histories(8_000, [1.2, 3.0, 0.5, 20.0], 100, 7);
+    let everything = || {
+        let fit = fit(&DiscreteSummaries::new(&x, &recency_age, &opportunities).unwrap());
+        assert!(fit.convergence.converged);
+        let numbers = fit.theta().into_iter().chain([fit.log_likelihood]);
+        bits(numbers.chain(fit.covariance.unwrap().concat()))
+    };
+    let one = in_pool(1, everything);
+    assert_eq!(one.len(), 4 + 1 + 16);
+    assert_eq!(one, in_pool(2, everything));
+    assert_eq!(one, in_pool(5, everything));
+}
+
+/// Past some 65,000 histories a search begins on a sample of them; where it ends must not depend on that. Here are the
+/// histories of 400 opportunities, each as often as expected of ten billion customers.
+#[test]
+fn a_search_that_begins_on_a_sample_ends_at_the_maximum_of_all() {
+    let truth = [1.2, 2.0, 0.7, 100.0];
+    let (mut table, mut customers) = (Histories::default(), vec![]);
+    let mut add = |x: u64, last: u64, orders: f64| {
+        let probability = orders * model(truth).log_likelihood(&history(x, last, 400)).exp();
+        if probability >= 1e-10 {
+            table.0.push(x);
+            table.1.push(last);
+            table.2.push(400);
+            customers.push((1e10 * probability).round() as u64);
+        }
+    };
+    add(0, 0, 1.0);
+    for last in 1..=400 {
+        for x in 1..=last {
+            add(x, last, choose(last - 1, x - 1));
+        }
+    }
+    let all = DiscreteSummaries::weighted(&table.0, &table.1, &table.2, &customers).unwrap();
+    assert!(all.rows().len() >= 1 << 16);
+    let fit = fit(&all);
+    assert!(fit.convergence.converged);
+    for (estimate, truth) in fit.theta().into_iter().zip(truth) {
+        close(estimate, truth, 1e-3 * truth);
+    }
+}
+
+fn try_fit(summaries: &DiscreteSummaries) -> Result<(bool, StopReason), FitError> {
+    let fit = BgBbParams::default().check()?.fit(summaries)?;
+    assert!(fit.log_likelihood.is_finite() && fit.theta().iter().all(|p| p.is_finite()));
+    Ok((fit.convergence.converged, fit.convergence.reason))
+}
+
+#[test]
+fn too_little_to_answer_from_is_told() {
+    let model = "BG/BB";
+    let nobody = DiscreteSummaries::new(&[], &[], &[]).unwrap();
+    assert_eq!(try_fit(&nobody), Err(FitError::NoCustomers { model }));
+    let once = DiscreteSummaries::new(&[0, 0, 0], &[0; 3], &[0, 3, 7]).unwrap();
+    assert_eq!(
+        try_fit(&once),
+        Err(FitError::NoRepeatPurchase {
+            model,
+            customers: 3
+        })
+    );
+    let one = DiscreteSummaries::new(&[1], &[1], &[3]).unwrap();
+    assert_eq!(try_fit(&one), Ok((false, StopReason::AtBound)));
+    let alike = DiscreteSummaries::weighted(&[3], &[10], &[20], &[1_000_000]).unwrap();
+    assert_eq!(try_fit(&alike), Ok((false, StopReason::AtBound)));
+    let always = DiscreteSummaries::weighted(&[6], &[6], &[6], &[1000]).unwrap();
+    assert_eq!(try_fit(&always), Ok((false, StopReason::AtBound)));
+    let thousands = DiscreteSummaries::new(&[400, 0, 7], &[3000, 0, 7], &[4000, 3, 5000]).unwrap();
+    assert!(try_fit(&thousands).is_ok());
+}
+
+#[test]
+fn impossible_histories_are_refused_with_their_row() {
+    let second = |x: u64, recency_age: u64, opportunities: u64| match DiscreteSummaries::new(
+        &[0, x, x],
+        &[0, recency_age, recency_age],
+        &[1, opportunities, opportunities],
+    ) {
+        Err(DiscreteSummariesError::Row { row: 1, defect }) => defect,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        second(1, 3, 2),
+        DiscreteSummaryDefect::RecencyAfterOpportunities {
+            recency_age: 3,
+            opportunities: 2
+        }
+    );
+    assert_eq!(
+        second(0, 3, 4),
+        DiscreteSummaryDefect::RecencyWithoutRepeat { recency_age: 3 }
+    );
+    assert_eq!(
+        second(4, 3, 4),
+        DiscreteSummaryDefect::FrequencyAboveRecency {
+            frequency: 4,
+            recency_age: 3
+        }
+    );
+    assert_eq!(
+        second(1, 0, 4),
+        DiscreteSummaryDefect::FrequencyAboveRecency {
+            frequency: 1,
+            recency_age: 0
+        }
+    );
+    let opportunities = DiscreteSummary::MAX_OPPORTUNITIES + 1;
+    assert_eq!(
+        second(1, 1, opportunities),
+        DiscreteSummaryDefect::TooManyOpportunities { opportunities }
+    );
+    assert_eq!(
+        DiscreteSummaries::new(&[1], &[3], &[2])
+            .unwrap_err()
+            .to_string(),
+        "row 0: recency_age 3 is above opportunities 2"
+    );
+    assert_eq!(
+        DiscreteSummaryDefect::TooManyOpportunities { opportunities }.to_string(),
+        "opportunities 65537 are above 65536"
+    );
+}
+
+#[test]
+fn columns_of_different_length_and_empty_rows_are_refused() {
+    let lengths = |column, rows, expected| DiscreteSummariesError::Lengths {
+        column,
+        rows,
+        expected,
+    };
+    assert_eq!(
+        DiscreteSummaries::new(&[0], &[], &[1]),
+        Err(lengths("recency_age", 0, 1))
+    );
+    assert_eq!(
+        DiscreteSummaries::new(&[0], &[0], &[]),
+        Err(lengths("opportunities", 0, 1))
+    );
+    assert_eq!(
+        DiscreteSummaries::weighted(&[0], &[0], &[1], &[1, 1]),
+        Err(lengths("customers", 2, 1))
+    );
+    assert_eq!(
+        DiscreteSummaries::weighted(&[0, 0], &[0; 2], &[1; 2], &[1, 0]),
+        Err(DiscreteSummariesError::NoCustomersInRow { row: 1 })
+    );
+    assert_eq!(
+        DiscreteSummaries::weighted(&[0, 0], &[0; 2], &[1; 2], &[1, u64::MAX]),
+        Err(DiscreteSummariesError::TooMany)
+    );
+    assert_eq!(
+        DiscreteSummaries::weighted(&[9], &[9], &[9], &[1 << 52]),
+        Err(DiscreteSummariesError::TooMany)
+    );
+}
+
+#[test]
+fn rates_that_do_not_discount_give_nan() {
+    let (model, customer) = (model(DONATIONS), history(4, 5, 6));
+    for rate in [0.0, -0.1, f64::NAN, f64::INFINITY] {
+        let residual = model.discounted_expected_residual_transactions(rate, &customer);
+        assert!(residual.is_nan());
+    }
+}
+
+#[test]
+fn extreme_shapes_stay_finite() {
+    let shapes = [1e-3, 1.0, 1e3];
+    let customers = [
+        (0, 0, 0),
+        (0, 0, 4000),
+        (1, 3999, 4000),
+        (600, 700, 4000),
+        (4000, 4000, 4000),
+        (1, 1, 1),
+    ];
+    let (mut x, mut recency_age, mut opportunities) = Histories::default();
+    for (frequency, last, n) in customers {
+        x.push(frequency);
+        recency_age.push(last);
+        opportunities.push(n);
+    }
+    let all = DiscreteSummaries::new(&x, &recency_age, &opportunities).unwrap();
+    for alpha in shapes {
+        for beta in shapes {
+            for gamma in shapes {
+                for delta in shapes {
+                    let model = model([alpha, beta, gamma, delta]);
+                    let sums = model.evaluate(&all);
+                    assert!(sums.value.is_finite() && sums.gradient.iter().all(|g| g.is_finite()));
+                    assert!(sums.hessian.iter().flatten().all(|h| h.is_finite()));
+                    for (frequency, last, n) in customers {
+                        let customer = history(frequency, last, n);
+                        assert!((0.0..=1.0).contains(&model.probability_alive(&customer)));
+                        let expected = model.expected_purchases(100, &customer);
+                        let residual =
+                            model.discounted_expected_residual_transactions(1e-3, &customer);
+                        assert!(expected.is_finite() && residual.is_finite());
+                    }
+                }
+            }
+        }
+    }
+}
