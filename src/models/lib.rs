@@ -3,6 +3,9 @@
 //! ```text
 //! btyd/    buy till you die: who is alive, how often will they buy    a folder a model: bg_nbd
 //! spend/   how much is a purchase worth                               a folder a model: gamma_gamma
+//! retention/   who renews under contract, and for how long           a folder a model: shifted_beta_geometric, beta_discrete_weibull
+//! experiment/  did it work: means, proportions, the split of the arms
+//! validation/  how well predictions fit what came
 //! fit          how every model is fitted     optimise    maximum likelihood by Newton steps in a trust region
 //! uncertainty  confidence limits of any figure
 //! quadrature   expectations and integrals    special     functions of mathematical physics
@@ -25,9 +28,11 @@
 
 pub mod btyd;
 mod chunks;
+pub mod experiment;
 pub mod fit;
 pub mod optimise;
 mod quadrature;
+pub mod retention;
 pub mod special;
 pub mod spend;
 pub mod uncertainty;
