@@ -8,9 +8,9 @@ use super::project::plan_of;
 use super::run::{is_human, stop_on_signal};
 use super::{CliError, console, summary};
 use crate::run::{Backtest, Observer, RunOptions, backtest};
-use crate::score::{Grouping, Registry};
+use crate::score::{CalibrationRow, Grouping, Period, Registry};
 
-const HEADER: [&str; 11] = [
+const HEADER: [&str; 12] = [
     "cutoff",
     "model",
     "chosen",
@@ -22,6 +22,7 @@ const HEADER: [&str; 11] = [
     "rmse",
     "gini",
     "log_score",
+    "remark",
 ];
 
 pub(super) async fn run(
@@ -64,47 +65,41 @@ pub(super) async fn run(
     console::out(&text)
 }
 
-/// The rows of a score at a cutoff: a line a model that could be validated, and what is told of the others.
+/// The rows of a score at a cutoff: a line a model, with its figures where it could be validated, and what its fit says.
 fn rows_of(at: &Backtest, score: &str) -> Vec<Vec<String>> {
-    let cutoff = at.cutoff.to_string();
-    let mut rows = Vec::new();
-    for (of, row) in &at.calibration {
-        if of != score || row.grouping != Grouping::Overall {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for (of, fit) in &at.fits {
+        let known = |row: &Vec<String>| row.get(1).is_some_and(|model| model == fit.model);
+        if of != score || fit.period != Period::Calibration || rows.iter().any(known) {
             continue;
         }
-        let four = |figure: Option<f64>| figure.map(|f| format!("{f:.4}")).unwrap_or_default();
-        rows.push(vec![
-            cutoff.clone(),
-            row.model.to_owned(),
-            if row.is_chosen { "yes" } else { "no" }.to_owned(),
-            row.customers.to_string(),
-            format!("{:.1}", row.expected),
-            format!("{:.0}", row.actual),
-            four(row.bias),
-            four(row.mae),
-            four(row.rmse),
-            four(row.gini),
-            four(row.log_score),
-        ]);
-    }
-    for (of, row) in &at.fits {
-        let told = rows
-            .iter()
-            .any(|cells| cells.get(1).is_some_and(|model| model == row.model));
-        let Some(reason) = row
-            .reason
-            .as_ref()
-            .filter(|_| of == score && row.period == crate::score::Period::Calibration && !told)
-        else {
-            continue;
-        };
-        let mut cells = vec![String::new(); HEADER.len()];
-        for (cell, text) in cells.iter_mut().zip([&cutoff, row.model, reason]) {
-            cell.clone_from(&text.to_string());
-        }
-        rows.push(cells);
+        let overall = at.calibration.iter().find(|(of, row)| {
+            of == score && row.model == fit.model && row.grouping == Grouping::Overall
+        });
+        let mut row = vec![at.cutoff.to_string(), fit.model.to_owned()];
+        row.extend(match overall {
+            Some((_, overall)) => figures(overall),
+            None => vec![String::new(); HEADER.len() - 3],
+        });
+        row.push(fit.reason.clone().unwrap_or_default());
+        rows.push(row);
     }
     rows
+}
+
+fn figures(row: &CalibrationRow) -> Vec<String> {
+    let four = |figure: Option<f64>| figure.map(|f| format!("{f:.4}")).unwrap_or_default();
+    vec![
+        if row.is_chosen { "yes" } else { "no" }.to_owned(),
+        row.customers.to_string(),
+        format!("{:.1}", row.expected),
+        format!("{:.0}", row.actual),
+        four(row.bias),
+        four(row.mae),
+        four(row.rmse),
+        four(row.gini),
+        four(row.log_score),
+    ]
 }
 
 fn print(score: &str, rows: &[Vec<String>], format: RowFormat) -> Result<String, CliError> {
@@ -119,6 +114,9 @@ fn print(score: &str, rows: &[Vec<String>], format: RowFormat) -> Result<String,
                 table.add_row(row);
             }
             summary::align(&mut table, 3);
+            if let Some(remark) = table.column_mut(HEADER.len() - 1) {
+                remark.set_cell_alignment(comfy_table::CellAlignment::Left);
+            }
             Ok(format!("{score}\n{table}\n"))
         }
         RowFormat::Csv => {

@@ -495,7 +495,7 @@ async fn options_out_of_range_are_refused() {
     };
     assert_eq!(
         refused(company(0, 1)).await,
-        "0 customers asked for; there must be 1 to 20000000"
+        "0 customers asked for; there must be 1 to 200000000"
     );
     let early = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
     assert_eq!(

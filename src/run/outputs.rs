@@ -12,6 +12,7 @@ use crate::plan::{MODEL_CALIBRATION, MODEL_FITS, PlannedOutput, ROWS_SET_ASIDE};
 use crate::publish::{BoxError, ColumnToWrite, Publication, Sink, TableToWrite};
 use crate::score::{PreviousFits, calibration_to_batch, fits_to_batch};
 use crate::source::set_aside_schema;
+use crate::spec::SqlType;
 
 /// Writes what a run made.
 pub(super) struct Outputs<'a> {
@@ -28,7 +29,17 @@ impl Outputs<'_> {
             .iter()
             .map(|key| key.value.as_str())
             .collect();
-        let columns: Vec<&str> = output.contract.columns.keys().map(String::as_str).collect();
+        // Text as a view keeps whatever buffer it points into alive and counted: a sort above a join would be taken to
+        // hold a whole side of it with every batch.
+        let columns: Vec<String> = output
+            .contract
+            .columns
+            .iter()
+            .map(|(name, column)| match column.value.sql_type {
+                SqlType::Varchar => format!("arrow_cast({name}, 'Utf8') as {name}"),
+                _ => name.clone(),
+            })
+            .collect();
         let sql = format!(
             "select {} from {} order by {}",
             columns.join(", "),

@@ -163,6 +163,37 @@ fn too_many_bad_rows_stop_the_run_and_readers_keep_what_they_had() {
     assert_eq!(published(&shop, "customers"), before);
 }
 
+#[test]
+fn fits_tell_their_drift_since_an_earlier_day_and_repeating_a_run_changes_nothing() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    let run = |as_of: &str| {
+        let run = run_of(&shop, &["run", "pipelines/demo.yml", "--as-of", as_of]);
+        assert_eq!(code(&run), 0, "{}", text(&run.stderr));
+    };
+    let query = |sql: &str| {
+        let rows = run_of(
+            &shop,
+            &["query", "pipelines/demo.yml", sql, "--format", "csv"],
+        );
+        assert_eq!(code(&rows), 0, "{}", text(&rows.stderr));
+        text(&rows.stdout)
+    };
+    let sql = "select parameter, previous_as_of_date, \
+        case when abs(drift - (estimate - previous_estimate) / standard_error) < 1e-12 then 'adds up' end as drift \
+        from model_fits where model = 'bg_nbd' and period = 'all'";
+    run("2024-10-01");
+    let nothing_before = "parameter,previous_as_of_date,drift\na,,\nalpha,,\nb,,\nr,,\n";
+    assert_eq!(query(sql), nothing_before);
+    run("2025-01-01");
+    let drift = "parameter,previous_as_of_date,drift\na,2024-10-01,adds up\nalpha,2024-10-01,adds up\n\
+                 b,2024-10-01,adds up\nr,2024-10-01,adds up\n";
+    assert_eq!(query(sql), drift);
+    let before = published(&shop, "model_fits");
+    run("2025-01-01");
+    assert_eq!(published(&shop, "model_fits"), before);
+}
+
 fn set_validation(shop: &Path, validation: &str) {
     let path = shop.join("pipelines/demo.yml");
     let text = std::fs::read_to_string(&path).unwrap();

@@ -121,33 +121,9 @@ impl Summaries {
     /// The distinct pairs of frequency and customer_age, in their order: what a forecast can prepare for.
     #[must_use]
     pub fn pairs(&self) -> Vec<(u64, f64)> {
-        let Histories {
-            frequencies,
-            ages,
-            repeaters,
-            ..
-        } = &self.histories;
-        let mut once: Vec<f64> = ages.iter().map(|(_, customers, _)| *customers).collect();
-        for row in repeaters {
-            once[row.age as usize] -= row.customers;
-        }
-        let newcomers = ages
-            .iter()
-            .zip(once)
-            .filter(|(_, customers)| *customers > 0.0);
-        let mut pairs: Vec<(u64, f64)> = newcomers.map(|((age, ..), _)| (0, *age)).collect();
-        for row in repeaters {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a whole number below 2^53"
-            )]
-            let frequency = frequencies[row.frequency as usize].0 as u64;
-            let pair = (frequency, ages[row.age as usize].0);
-            if pairs.last() != Some(&pair) {
-                pairs.push(pair);
-            }
-        }
+        let rows = self.histories.rows();
+        let mut pairs: Vec<(u64, f64)> = rows.map(|(x, _, age, _)| (x, age)).collect();
+        pairs.dedup();
         pairs
     }
 

@@ -31,7 +31,11 @@ impl Arm {
         let n = count(customers)?;
         for (name, value, largest) in [
             ("the sum", sum, MAGNITUDE_MAX),
-            ("the sum of squares", sum_of_squares, MAGNITUDE_MAX * MAGNITUDE_MAX),
+            (
+                "the sum of squares",
+                sum_of_squares,
+                MAGNITUDE_MAX * MAGNITUDE_MAX,
+            ),
         ] {
             if !(value.abs() < largest) {
                 return Err(ExperimentError::NotFinite { name, value });

@@ -1,8 +1,6 @@
 //! Two means.
 
-use super::distributions::{
-    normal_quantile, normal_tail, student_quantile, student_tail,
-};
+use super::distributions::{normal_quantile, normal_tail, student_quantile, student_tail};
 use super::{Arm, ExperimentError, check_confidence};
 
 /// An effect with a test against none.
@@ -57,7 +55,8 @@ pub fn compare_means(
             + share_b * share_b / (treatment.customers() - 1.0));
     let effect = |estimate: f64, standard_error: f64| {
         let statistic = estimate / standard_error;
-        let margin = student_quantile(0.5 * (1.0 - confidence), degrees_of_freedom) * standard_error;
+        let margin =
+            student_quantile(0.5 * (1.0 - confidence), degrees_of_freedom) * standard_error;
         Effect {
             estimate,
             standard_error,

@@ -44,7 +44,9 @@ pub enum ExperimentError {
         value: f64,
     },
     /// Squares that are too small for the sum.
-    #[error("a sum of squares of {sum_of_squares} is impossible for {customers} values with sum {sum}")]
+    #[error(
+        "a sum of squares of {sum_of_squares} is impossible for {customers} values with sum {sum}"
+    )]
     ImpossibleSquares {
         /// Number of values.
         customers: u64,
@@ -62,7 +64,9 @@ pub enum ExperimentError {
         customers: u64,
     },
     /// Nothing varies, so nothing can be told from chance.
-    #[error("all values of both arms are equal within their arm, so no effect can be told from chance")]
+    #[error(
+        "all values of both arms are equal within their arm, so no effect can be told from chance"
+    )]
     NoVariation,
     /// A lift over nothing.
     #[error("a lift is relative to the control's mean, which must be above 0, not {mean}")]
@@ -85,7 +89,9 @@ pub enum ExperimentError {
         value: f64,
     },
     /// Nothing to compare.
-    #[error("there must be at least 2 arms and a share for each, not {arms} arms and {shares} shares")]
+    #[error(
+        "there must be at least 2 arms and a share for each, not {arms} arms and {shares} shares"
+    )]
     Arms {
         /// Number of arms.
         arms: usize,

@@ -32,10 +32,9 @@ pub fn compare_proportions(
     let customers = control.customers() + treatment.customers();
     let pooled = (control.successes() + treatment.successes()) / customers;
     let pooled_failures = (control.failures() + treatment.failures()) / customers;
-    let pooled_error = (pooled
-        * pooled_failures
-        * (1.0 / control.customers() + 1.0 / treatment.customers()))
-    .sqrt();
+    let pooled_error =
+        (pooled * pooled_failures * (1.0 / control.customers() + 1.0 / treatment.customers()))
+            .sqrt();
     if !(pooled_error > 0.0) {
         return Err(ExperimentError::NoVariation);
     }
@@ -143,11 +142,13 @@ impl Posterior {
     /// P(share ≤ p), q = 1 − p. `statrs`' incomplete beta function breaks its continued fraction off after 140 terms and
     /// is silently wrong for shapes of some ten thousand; AS 63 in `special` goes on until it has converged.
     fn below(&self, p: f64, _: f64) -> f64 {
-        p.inc_beta(self.a, self.b, ln_beta(self.a, self.b)).clamp(0.0, 1.0)
+        p.inc_beta(self.a, self.b, ln_beta(self.a, self.b))
+            .clamp(0.0, 1.0)
     }
 
     /// P(share > p), small where it is small.
     fn above(&self, _: f64, q: f64) -> f64 {
-        q.inc_beta(self.b, self.a, ln_beta(self.a, self.b)).clamp(0.0, 1.0)
+        q.inc_beta(self.b, self.a, ln_beta(self.a, self.b))
+            .clamp(0.0, 1.0)
     }
 }

@@ -57,7 +57,11 @@ pub fn sample_ratio_test(
             let expected = exact(total) * (share / largest / whole);
             let excess = exact(*n) - expected;
             // A share that underflows expects nobody, and finds nobody.
-            if excess == 0.0 { 0.0 } else { excess * (excess / expected) }
+            if excess == 0.0 {
+                0.0
+            } else {
+                excess * (excess / expected)
+            }
         })
         .sum();
     let degrees_of_freedom = exact(customers.len() as u64 - 1);

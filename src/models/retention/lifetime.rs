@@ -53,13 +53,7 @@ fn rest(term: f64, m: f64, last: f64, force: f64) -> f64 {
 }
 
 /// Σ g(m) over m = `from` + 1, …, `last` of g = e^`log_term`, which changes little from one to the next.
-fn beyond(
-    log_term: impl Fn(f64) -> f64,
-    from: f64,
-    last: f64,
-    force: f64,
-    sum: f64,
-) -> f64 {
+fn beyond(log_term: impl Fn(f64) -> f64, from: f64, last: f64, force: f64, sum: f64) -> f64 {
     let term = |m: f64| log_term(m).exp();
     // A central difference of width 2 is near enough for a correction of a twelfth of it.
     let slope = |m: f64| 0.5 * (term(m + 1.0) - term(m - 1.0));

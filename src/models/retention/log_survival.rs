@@ -45,8 +45,7 @@ pub(super) fn fall(x: f64, gamma: f64, w: f64) -> f64 {
         + gamma * (w / with_gamma).ln_1p()
         + w * (gamma / with_w).ln_1p();
     // 1/x has its second difference in closed form, those of higher powers are small beside it.
-    let first =
-        (gamma / with_gamma) * (w / with_w) * (1.0 + x / with_both) / (12.0 * x);
+    let first = (gamma / with_gamma) * (w / with_w) * (1.0 + x / with_both) / (12.0 * x);
     let higher = stirling(with_both) - stirling(with_gamma) - stirling(with_w) + stirling(x);
     (steps + main + first + higher).max(0.0)
 }
@@ -213,7 +212,10 @@ mod tests {
                 fall_between([0.01, 2.0, edge * (1.0 - 1e-12)], age, more),
                 fall_between([0.01, 2.0, edge * (1.0 + 1e-12)], age, more),
             );
-            assert!((above / below - 1.0).abs() < 1e-11, "{age}: {below} {above}");
+            assert!(
+                (above / below - 1.0).abs() < 1e-11,
+                "{age}: {below} {above}"
+            );
         }
         let far = fall_between([0.01, 2.0, 1e6], 100.0, 100.0);
         assert!((far - 0.01 * 1e6 * 2.0_f64.ln()).abs() < 1e-9, "{far}");

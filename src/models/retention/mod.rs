@@ -67,12 +67,7 @@ pub trait RetentionModel: Send + Sync {
 
     /// As [`RetentionModel::expected_renewals`], the first renewal counting in full and each later one
     /// 1 / (1 + `discount_rate`) of the one before. The rate is per period. NaN unless it is finite and not negative.
-    fn discounted_expected_renewals(
-        &self,
-        renewals: u64,
-        horizon: u64,
-        discount_rate: f64,
-    ) -> f64 {
+    fn discounted_expected_renewals(&self, renewals: u64, horizon: u64, discount_rate: f64) -> f64 {
         if !(discount_rate.is_finite() && discount_rate >= 0.0) {
             return f64::NAN;
         }

@@ -35,6 +35,17 @@ const HIGHEST_FREQUENCY: u64 = 7;
 const LEAST_PROBABILITY: f64 = 1e-300;
 
 impl Holdout {
+    /// Where the last days of the holdout lie beyond what the orders tell: a week without any purchase at its end.
+    pub(super) fn beyond_the_data(&self) -> Option<String> {
+        let (last, _) = self.weeks.last()?;
+        let end = *last + Days::new(6);
+        (end + Days::new(7) < self.context.as_of).then(|| {
+            format!(
+                "no repeat purchase is known after {end}: does the holdout reach beyond the data?"
+            )
+        })
+    }
+
     /// How a model did: the row of everybody first, then the groups.
     pub(super) fn hold(
         &self,

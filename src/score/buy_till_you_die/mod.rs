@@ -25,7 +25,7 @@ use super::{
 use columns::{CALIBRATED, INPUT, OUTPUT, WEEKS};
 use holdout::Holdout;
 use predict::{Predictor, Purchases};
-use purchases::{Candidate, choose, fit_all, fit_rows};
+use purchases::{Candidate, choose, converged, fit_all, fit_rows};
 use rows::Histories;
 
 /// Days a year in a discount rate.
@@ -215,7 +215,8 @@ impl CheckedScorer for Checked {
 }
 
 impl Checked {
-    /// Fits every listed model to the days before the holdout and holds it against what came.
+    /// Fits every listed model to the days before the holdout and holds it against what came; with the prior of the
+    /// fallback where none converges without, as predictions then are.
     fn validate(
         &self,
         before: &Histories,
@@ -232,14 +233,21 @@ impl Checked {
             }));
             return Ok(calibration);
         }
-        for (name, fit) in fit_all(&self.models, &before.summaries, false) {
+        let mut tried = fit_all(&self.models, &before.summaries, false);
+        let mut remark = holdout.beyond_the_data();
+        if tried.iter().all(|(_, fit)| !converged(fit)) {
+            tried = fit_all(&self.models, &before.summaries, true);
+            remark = remark.or_else(|| Some("fitted with the prior of the fallback".to_owned()));
+        }
+        for (name, fit) in tried {
+            let told = remark.as_deref();
             fits.extend(fit_rows(
                 name,
                 Period::Calibration,
                 &fit,
                 before,
                 false,
-                None,
+                told,
             ));
             if let Ok(fit) = fit
                 && fit.convergence.converged
@@ -287,12 +295,9 @@ impl Checked {
             // What is tried again under the same name is told once.
             let tried: Vec<FitRow> = tried.collect();
             candidates = self.candidates(seen, true, &|_| None);
-            chosen = candidates.iter().position(|candidate| {
-                candidate
-                    .fit
-                    .as_ref()
-                    .is_ok_and(|fit| fit.convergence.converged)
-            });
+            chosen = candidates
+                .iter()
+                .position(|candidate| converged(&candidate.fit));
             reason = Some("purchase_model_needed_prior");
             let Some(position) = chosen else {
                 fits.extend(tried);
@@ -330,7 +335,7 @@ impl Checked {
             None => Forecast::of_model(fit.model, &self.horizon, &self.level),
         };
         let forecast = forecast
-            .prepare(&seen.pairs)
+            .prepare(&seen.summaries.pairs())
             .map_err(|error| rows::impossible("the customers", &error))?;
         Ok(Ok(Purchases {
             name,
@@ -355,3 +360,6 @@ impl Checked {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

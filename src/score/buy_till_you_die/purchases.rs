@@ -96,6 +96,11 @@ pub(super) fn fit_all(
         .collect()
 }
 
+/// Whether there is a fit that converged.
+pub(super) fn converged(fit: &Result<Fitted, FitError>) -> bool {
+    fit.as_ref().is_ok_and(|fit| fit.convergence.converged)
+}
+
 impl Candidate {
     fn converged(&self) -> Option<&Fitted> {
         self.fit

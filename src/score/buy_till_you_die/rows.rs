@@ -44,8 +44,6 @@ pub(super) struct Histories {
     pub(super) summaries: Summaries,
     pub(super) customers: u64,
     pub(super) distinct: usize,
-    /// The distinct (frequency, customer_age in the unit of time), on which what is ahead depends.
-    pub(super) pairs: Vec<(u64, f64)>,
 }
 
 /// The distinct summaries of `input`, in units of `days_per_unit`.
@@ -61,18 +59,12 @@ pub(super) fn histories(
     let age: Vec<f64> = rows.iter().map(|row| time(row[1])).collect();
     let recency: Vec<f64> = rows.iter().map(|row| time(row[2])).collect();
     let customers: Vec<u64> = rows.iter().map(|row| count(row[3])).collect();
-    let mut pairs: Vec<(u64, f64)> = rows
-        .iter()
-        .map(|row| (count(row[0]), time(row[1])))
-        .collect();
-    pairs.dedup();
     let summaries = Summaries::weighted(&frequency, &recency, &age, &customers)
         .map_err(|error| impossible(input, &error))?;
     Ok(Histories {
         summaries,
         customers: customers.iter().sum(),
         distinct: rows.len(),
-        pairs,
     })
 }
 

@@ -86,8 +86,9 @@ impl Alive {
         let Self { shape, a, b, .. } = *self;
         let growth = (time / self.rate).ln_1p();
         let w = -(-growth).exp_m1();
-        // P(N = n) of the negative binomial N of purchases if nobody left, and P(N ≥ n).
+        // P(N = n) of the negative binomial N of purchases if nobody left, P(N > n) and P(N ≥ n).
         let mut exactly = (-shape * growth).exp();
+        let mut more = -(-shape * growth).exp_m1();
         let mut at_least = 1.0;
         let (mut factor, mut apart) = (1.0, -shape * growth);
         // The probabilities have one mode, so that what underflows after it stays negligible.
@@ -104,7 +105,7 @@ impl Alive {
                 reach = stayed;
                 stayed * exactly + left * at_least
             };
-            at_least = (at_least - exactly).max(0.0);
+            at_least = more;
             let ratio = (shape + n) / (n + 1.0) * w;
             if in_range {
                 exactly *= ratio;
@@ -117,6 +118,7 @@ impl Alive {
                 exactly = factor * apart.exp();
                 in_range = exactly > LEAST;
             }
+            more = (more - exactly).max(0.0);
             n += 1.0;
         }
     }

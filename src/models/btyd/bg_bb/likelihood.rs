@@ -1,6 +1,6 @@
 //! The log-likelihood with its first and second derivatives.
 //!
-//! Per customer (Fader, Hardie & Shang 2010, equation 6)
+//! Per customer (Fader, Hardie & Shang 2010)
 //!
 //! ```text
 //! L = B(α+x, β+n−x)/B(α, β) · B(γ, δ+n)/B(γ, δ) + Σⱼ B(α+x, β+j−x)/B(α, β) · B(γ+1, δ+j)/B(γ, δ),   j = t_x … n−1

@@ -11,7 +11,7 @@ use crate::btyd::exact;
 use crate::quadrature::beta_expectation;
 
 impl BgBb {
-    /// The logarithm of the probability of one customer's history (Fader, Hardie & Shang 2010, equation 6): of one
+    /// The logarithm of the probability of one customer's history (Fader, Hardie & Shang 2010): of one
     /// arrangement of the purchases before the last one, not of all that have the same frequency and recency.
     #[must_use]
     pub fn log_likelihood(&self, customer: &DiscreteSummary) -> f64 {
@@ -42,7 +42,7 @@ impl BgBb {
     }
 
     /// Expected repeat purchases of a new customer in the `opportunities` after the first purchase (Fader, Hardie & Shang
-    /// 2010, equation 8); 0 at 0, and non-decreasing.
+    /// 2010); 0 at 0, and non-decreasing.
     #[must_use]
     pub fn expected_purchases_new_customer(&self, opportunities: u64) -> f64 {
         self.alive_at(0, 0).purchases(opportunities)
@@ -75,7 +75,7 @@ impl BgBb {
     }
 
     /// Discounted expected residual transactions (DERT): all purchases ever after the observed time, the i-th opportunity
-    /// from now counting (1 + `rate`)^(−i), `rate` a period (Fader, Hardie & Shang 2010, equation 14). NaN unless the
+    /// from now counting (1 + `rate`)^(−i), `rate` a period (Fader, Hardie & Shang 2010). NaN unless the
     /// rate is positive and finite.
     #[must_use]
     pub fn discounted_expected_residual_transactions(

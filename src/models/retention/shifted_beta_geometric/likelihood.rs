@@ -22,7 +22,12 @@ pub(super) fn evaluate(periods: &[Period], [alpha, beta]: [f64; 2]) -> Evaluatio
         |chunk| {
             let mut total = Sums::ZERO;
             for i in chunk {
-                add(&mut total, alpha, beta + crate::btyd::exact(i as u64), &periods[i]);
+                add(
+                    &mut total,
+                    alpha,
+                    beta + crate::btyd::exact(i as u64),
+                    &periods[i],
+                );
             }
             total
         },
