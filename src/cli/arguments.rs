@@ -49,7 +49,7 @@ pub(super) enum Verb {
     Demo(DemoArguments),
     /// Write a working project: pipeline, source, staging and the shipped SQL
     Init(InitArguments),
-    /// List what there is: scorers, formats, entities or marts
+    /// List what there is: scorers, formats, entities, marts or functions
     List(ListArguments),
     /// Fit the models on earlier days and show how they foretold what came
     Backtest(BacktestArguments),
@@ -249,6 +249,8 @@ pub(super) enum Listed {
     Entities,
     /// The tables that readers see
     Marts,
+    /// SQL functions beyond the engine's own
+    Functions,
 }
 
 #[derive(Debug, Args)]

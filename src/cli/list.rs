@@ -2,6 +2,7 @@
 
 use super::arguments::{ListArguments, Listed};
 use super::{CliError, console};
+use crate::engine::functions;
 use crate::score::Registry;
 use crate::source::FORMATS;
 use crate::spec::problem::Problem;
@@ -19,6 +20,7 @@ pub(super) fn list(arguments: &ListArguments, registry: &Registry) -> Result<(),
             .collect(),
         Listed::Entities => tables("sql/entities/")?,
         Listed::Marts => tables("sql/marts/")?,
+        Listed::Functions => sql_functions(),
     };
     console::out(&text)
 }
@@ -29,6 +31,21 @@ fn entry(name: &str, description: &str, example: &str) -> String {
         .map(|line| format!("    {line}\n"))
         .collect();
     format!("{name}\n  {description}\n{example}\n")
+}
+
+/// How each SQL function is called, and the first sentence on what it does.
+fn sql_functions() -> String {
+    let documented = functions::documented().into_iter();
+    documented
+        .filter_map(|(_, documentation)| documentation)
+        .map(|function| {
+            let (first, stop) = match function.description.split_once(". ") {
+                Some((first, _)) => (first, "."),
+                None => (function.description.as_str(), ""),
+            };
+            format!("{}\n  {first}{stop}\n\n", function.syntax_example)
+        })
+        .collect()
 }
 
 /// The shipped tables of a folder: name, grain, description, columns.
@@ -58,5 +75,32 @@ fn tables(folder: &str) -> Result<String, CliError> {
         Ok(text)
     } else {
         Err(CliError::Problems(problems))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_told_by_signature_and_first_sentence() {
+        let text = sql_functions();
+        assert_eq!(text.split_terminator("\n\n").count(), 26);
+        assert!(
+            text.contains(
+                "\n\nbg_nbd_probability_alive(r, alpha, a, b, frequency, recency_age, customer_age)\n  \
+                 The probability that a customer of this history still is one at customer_age by BG/NBD.\n\n"
+            ),
+            "{text}"
+        );
+        // Each has one line of each.
+        for function in text.split_terminator("\n\n") {
+            let lines: Vec<&str> = function.lines().collect();
+            assert_eq!(lines.len(), 2, "{function}");
+            assert!(
+                lines[0].ends_with(')') && lines[1].ends_with('.'),
+                "{function}"
+            );
+        }
     }
 }

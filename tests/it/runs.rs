@@ -92,6 +92,14 @@ fn a_project_made_by_init_runs_twice_to_the_same_bytes() {
         ],
     );
     assert_eq!(text(&counted.stdout), "n\n400\n");
+    // A query may ask the models themselves. BG/NBD has whoever did not buy again alive, and nobody else for sure.
+    let sql = "select count(*) filter (where (frequency = 0) <> (bg_nbd_probability_alive(0.24, 4.4, 0.79, 2.4, \
+        frequency, recency_age / 7.0, customer_age / 7.0) = 1)) as n from customer_values";
+    let asked = run_of(
+        &shop,
+        &["query", "pipelines/demo.yml", sql, "--format", "csv"],
+    );
+    assert_eq!(text(&asked.stdout), "n\n0\n", "{}", text(&asked.stderr));
 }
 
 #[test]
@@ -310,6 +318,14 @@ fn lists_and_schemas_tell_what_there_is() {
     }
     assert!(list("entities").contains("survey_responses — "));
     assert!(list("marts").contains("customer_values — "));
+    let functions = list("functions");
+    assert!(functions.starts_with(
+        "local_date(instant, timezone)\n  The calendar day of an instant in a time zone of the IANA database.\n\n"
+    ));
+    assert!(functions.contains(
+        "bg_nbd_probability_alive(r, alpha, a, b, frequency, recency_age, customer_age)\n"
+    ));
+    assert!(functions.contains("count_distinct_days(day)\n"));
     for name in ["pipeline", "source", "table", "report"] {
         let schema = run_of(folder.path(), &["schema", name]);
         let schema: serde_json::Value = serde_json::from_slice(&schema.stdout).unwrap();

@@ -14,13 +14,16 @@ mod cdnow;
 mod covariates;
 mod coverage;
 mod edges;
+mod experiment;
 mod gamma_gamma;
 mod intervals;
 mod mbg_nbd;
 mod properties;
+mod retention;
 mod simulated;
 mod special;
 mod threads;
+mod validation;
 
 /// Asserts |actual − expected| ≤ tolerance.
 #[track_caller]

@@ -87,9 +87,9 @@ impl AggregateUDFImpl for CountDistinctDays {
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
         let [day] = arguments else {
             return Err(FunctionError::Arguments {
-                function: NAME,
+                function: NAME.into(),
                 problem: format!("takes 1 argument, not {}", arguments.len()),
-                syntax: SYNTAX,
+                syntax: SYNTAX.into(),
             }
             .into());
         };

@@ -1,5 +1,10 @@
 //! What can go wrong in a function, told in the words of the SQL that calls it.
 
+use std::borrow::Cow;
+
+use cvm_models::btyd::SummaryDefect;
+use cvm_models::fit::ParameterError;
+use cvm_models::spend::SpenderDefect;
 use datafusion::error::DataFusionError;
 use thiserror::Error;
 
@@ -7,17 +12,26 @@ use thiserror::Error;
 ///
 /// Becomes a [`DataFusionError`] of the matching kind: a call that can never work is a planning error, so it is
 /// reported before any data is read; what depends on the data is an execution error.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[derive(Debug, Error, Clone, PartialEq)]
 pub enum FunctionError {
     /// The call's arguments are of the wrong number or type.
     #[error("{function}: {problem}; write {syntax}")]
     Arguments {
         /// The function's name.
-        function: &'static str,
+        function: Cow<'static, str>,
         /// What is wrong with them.
         problem: String,
         /// The call as it should be.
-        syntax: &'static str,
+        syntax: Cow<'static, str>,
+    },
+
+    /// A row whose values the function has no answer for.
+    #[error("{function}: {defect}")]
+    Value {
+        /// The function's name.
+        function: String,
+        /// What is wrong with which value.
+        defect: ValueDefect,
     },
 
     /// `distinct`, `order by` or `within group` inside the call of an aggregate that has no use for it.
@@ -70,6 +84,66 @@ pub enum FunctionError {
     },
 }
 
+/// A value that no model, customer or question can have.
+#[derive(Debug, Error, Clone, PartialEq)]
+pub enum ValueDefect {
+    /// A parameter, or what else must be above 0.
+    #[error("{argument} must be positive and finite, not {value}")]
+    NotPositive {
+        /// The argument's name.
+        argument: Cow<'static, str>,
+        /// As given.
+        value: f64,
+    },
+    /// A length of time that is none.
+    #[error("{argument} must be finite and not negative, not {value}")]
+    Negative {
+        /// The argument's name.
+        argument: &'static str,
+        /// As given.
+        value: f64,
+    },
+    /// A count that is none.
+    #[error("{argument} must be a whole number and not negative, not {value}")]
+    NoCount {
+        /// The argument's name.
+        argument: &'static str,
+        /// As given.
+        value: f64,
+    },
+    /// A count beyond what the function answers.
+    #[error("{argument} must be at most {most}, not {value}")]
+    CountTooLarge {
+        /// The argument's name.
+        argument: &'static str,
+        /// As given.
+        value: f64,
+        /// The limit.
+        most: u64,
+    },
+    /// Numbers that are no purchase history.
+    #[error(transparent)]
+    History(#[from] SummaryDefect),
+    /// Numbers that are no history of spend.
+    #[error(transparent)]
+    Spend(#[from] SpenderDefect),
+    /// A mean over nothing.
+    #[error("frequency is 0, so monetary_value must be 0, not {monetary_value}")]
+    SpendWithoutPurchase {
+        /// As given.
+        monetary_value: f64,
+    },
+}
+
+impl From<ParameterError> for ValueDefect {
+    fn from(error: ParameterError) -> Self {
+        Self::NotPositive {
+            argument: error.name.into(),
+            value: error.value,
+        }
+    }
+}
+
 fn suggestion(similar: Option<&str>) -> String {
     similar.map_or_else(
         || ", for example Europe/London or UTC".to_owned(),
@@ -82,7 +156,8 @@ impl From<FunctionError> for DataFusionError {
         let text = error.to_string();
         match error {
             FunctionError::Arguments { .. } | FunctionError::Modifier { .. } => Self::Plan(text),
-            FunctionError::UnknownZone { .. }
+            FunctionError::Value { .. }
+            | FunctionError::UnknownZone { .. }
             | FunctionError::SumTooLarge { .. }
             | FunctionError::State { .. } => Self::Execution(text),
             FunctionError::TooMuch { .. } => Self::ResourcesExhausted(text),

@@ -189,9 +189,9 @@ impl AggregateUDFImpl for FirstBy {
 
 fn refused(problem: String) -> FunctionError {
     FunctionError::Arguments {
-        function: NAME,
+        function: NAME.into(),
         problem,
-        syntax: SYNTAX,
+        syntax: SYNTAX.into(),
     }
 }
 

@@ -82,9 +82,9 @@ impl ScalarUDFImpl for LocalDate {
 
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
         let refused = |problem| FunctionError::Arguments {
-            function: NAME,
+            function: NAME.into(),
             problem,
-            syntax: SYNTAX,
+            syntax: SYNTAX.into(),
         };
         let [instant, zone] = arguments else {
             return Err(refused(format!("takes 2 arguments, not {}", arguments.len())).into());

@@ -155,9 +155,9 @@ impl AggregateUDFImpl for SumOnFirstDay {
 
 fn refused(problem: String) -> FunctionError {
     FunctionError::Arguments {
-        function: NAME,
+        function: NAME.into(),
         problem,
-        syntax: SYNTAX,
+        syntax: SYNTAX.into(),
     }
 }
 
@@ -202,14 +202,14 @@ pub(super) fn day_type(
     match given {
         DataType::Date32 | DataType::Date64 | DataType::Null => Ok(DataType::Date32),
         DataType::Timestamp(..) => Err(FunctionError::Arguments {
-            function,
+            function: function.into(),
             problem: "the day must be a date, not a timestamp; local_date(instant, timezone) gives the day".to_owned(),
-            syntax,
+            syntax: syntax.into(),
         }),
         other => Err(FunctionError::Arguments {
-            function,
+            function: function.into(),
             problem: format!("the day must be a date, not {other}"),
-            syntax,
+            syntax: syntax.into(),
         }),
     }
 }

@@ -11,15 +11,14 @@ use arrow::util::pretty::pretty_format_batches;
 use datafusion::datasource::MemTable;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::logical_expr::Documentation;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 
-use super::{aggregate, scalar};
+use super::{aggregate, documented, scalar};
 
 /// A session with the functions and nothing else of the project.
-fn context_with(config: SessionConfig, memory: Option<usize>) -> SessionContext {
+pub(super) fn context_with(config: SessionConfig, memory: Option<usize>) -> SessionContext {
     let mut runtime = RuntimeEnvBuilder::new();
     if let Some(memory) = memory {
         runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(memory)));
@@ -34,33 +33,21 @@ fn context_with(config: SessionConfig, memory: Option<usize>) -> SessionContext 
     context
 }
 
-fn context() -> SessionContext {
+pub(super) fn context() -> SessionContext {
     context_with(SessionConfig::new().with_target_partitions(2), None)
 }
 
-async fn table(context: &SessionContext, sql: &str) -> String {
+pub(super) async fn table(context: &SessionContext, sql: &str) -> String {
     let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
     pretty_format_batches(&batches).unwrap().to_string()
 }
 
-async fn error(context: &SessionContext, sql: &str) -> String {
+pub(super) async fn error(context: &SessionContext, sql: &str) -> String {
     let failed = match context.sql(sql).await {
         Ok(frame) => frame.collect().await.map(|_| ()),
         Err(error) => Err(error),
     };
     failed.unwrap_err().to_string()
-}
-
-fn documented() -> Vec<(String, Option<Documentation>)> {
-    let scalars = scalar();
-    let aggregates = aggregate();
-    let scalars = scalars
-        .iter()
-        .map(|f| (f.name().to_owned(), f.documentation().cloned()));
-    let aggregates = aggregates
-        .iter()
-        .map(|f| (f.name().to_owned(), f.documentation().cloned()));
-    scalars.chain(aggregates).collect()
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub struct Arm {
     variance: f64,
 }
 
+/// Whole numbers are exact as `f64` up to here.
+pub(super) const COUNT_MAX: u64 = 1 << 53;
 /// Beyond this a square may overflow in a sum.
 const MAGNITUDE_MAX: f64 = 1e100;
 /// Rounding of a sum of squares, relative to it.
@@ -37,7 +39,7 @@ impl Arm {
                 MAGNITUDE_MAX * MAGNITUDE_MAX,
             ),
         ] {
-            if !(value.abs() < largest) {
+            if !value.is_finite() || value.abs() >= largest {
                 return Err(ExperimentError::NotFinite { name, value });
             }
         }
@@ -61,7 +63,10 @@ impl Arm {
     /// # Errors
     /// Where there are fewer than two values, or one is not finite.
     pub fn from_values(values: &[f64]) -> Result<Self, ExperimentError> {
-        if let Some(value) = values.iter().find(|v| !(v.abs() < MAGNITUDE_MAX)) {
+        if let Some(value) = values
+            .iter()
+            .find(|v| !v.is_finite() || v.abs() >= MAGNITUDE_MAX)
+        {
             return Err(ExperimentError::NotFinite {
                 name: "a value",
                 value: *value,
@@ -105,7 +110,10 @@ impl Arm {
 fn count(customers: u64) -> Result<f64, ExperimentError> {
     match customers {
         0..2 => Err(ExperimentError::TooFewCustomers { customers }),
-        n if n > 1 << 53 => Err(ExperimentError::TooManyCustomers { customers }),
+        n if n > COUNT_MAX => Err(ExperimentError::TooManyCustomers {
+            customers,
+            most: COUNT_MAX,
+        }),
         n => Ok(exact(n)),
     }
 }
@@ -114,7 +122,7 @@ fn count(customers: u64) -> Result<f64, ExperimentError> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proportion {
     successes: u64,
-    customers: u64,
+    pub(super) customers: u64,
 }
 
 impl Proportion {

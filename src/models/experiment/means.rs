@@ -1,7 +1,8 @@
 //! Two means.
 
-use super::distributions::{normal_quantile, normal_tail, student_quantile, student_tail};
-use super::{Arm, ExperimentError, check_confidence};
+use super::distributions::{normal_tail, student_quantile, student_tail};
+use super::{Arm, ExperimentError};
+use crate::uncertainty::Level;
 
 /// An effect with a test against none.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -11,9 +12,9 @@ pub struct Effect {
     /// Its standard error.
     pub standard_error: f64,
     /// The bounds of the confidence interval.
-    pub lower: f64,
-    /// See `lower`.
-    pub upper: f64,
+    pub low: f64,
+    /// See `low`.
+    pub high: f64,
     /// The statistic of the test: t or z.
     pub statistic: f64,
     /// The two-sided probability of a statistic at least as far from 0 if there is no effect.
@@ -33,19 +34,18 @@ pub struct MeansComparison {
     pub degrees_of_freedom: f64,
 }
 
-/// Welch's test of two means whose variances may differ, and the lift with its interval at `confidence` (0.95 for 95 %).
+/// Welch's test of two means whose variances may differ, and the lift, with intervals at `level`.
 ///
 /// # Errors
-/// Where neither arm varies, or the confidence is not within (0, 1).
+/// Where neither arm varies.
 pub fn compare_means(
     control: &Arm,
     treatment: &Arm,
-    confidence: f64,
+    level: &Level,
 ) -> Result<MeansComparison, ExperimentError> {
-    check_confidence(confidence)?;
     let (a, b) = (control.variance_of_mean(), treatment.variance_of_mean());
     let variance = a + b;
-    if !(variance > 0.0) {
+    if variance <= 0.0 {
         return Err(ExperimentError::NoVariation);
     }
     // Shares of the variance, so that nothing is squared that may under- or overflow.
@@ -53,15 +53,15 @@ pub fn compare_means(
     let degrees_of_freedom = 1.0
         / (share_a * share_a / (control.customers() - 1.0)
             + share_b * share_b / (treatment.customers() - 1.0));
+    let margin_factor = student_quantile(level, degrees_of_freedom);
     let effect = |estimate: f64, standard_error: f64| {
         let statistic = estimate / standard_error;
-        let margin =
-            student_quantile(0.5 * (1.0 - confidence), degrees_of_freedom) * standard_error;
+        let margin = margin_factor * standard_error;
         Effect {
             estimate,
             standard_error,
-            lower: estimate - margin,
-            upper: estimate + margin,
+            low: estimate - margin,
+            high: estimate + margin,
             statistic,
             p_value: (2.0 * student_tail(statistic.abs(), degrees_of_freedom)).min(1.0),
         }
@@ -75,7 +75,7 @@ pub fn compare_means(
 
 /// Treatment / control − 1 and its standard error by the delta method, if the control's mean is above 0.
 pub(super) fn lift(control: &Arm, treatment: &Arm) -> Option<(f64, f64)> {
-    if !(control.mean() > 0.0) {
+    if control.mean() <= 0.0 {
         return None;
     }
     let ratio = treatment.mean() / control.mean();
@@ -96,37 +96,36 @@ pub struct PosteriorLift {
     /// Its standard deviation.
     pub standard_deviation: f64,
     /// The bounds of the credible interval.
-    pub lower: f64,
-    /// See `lower`.
-    pub upper: f64,
+    pub low: f64,
+    /// See `low`.
+    pub high: f64,
     /// The probability that the treatment's mean is above the control's.
     pub chance_to_beat_control: f64,
 }
 
-/// The posterior of the lift under a flat prior, normal by the delta method, with an interval at `credibility`: the
+/// The posterior of the lift under a flat prior, normal by the delta method, with an interval at `level`: the
 /// Bayesian engine of GrowthBook with its prior left out. Good for large arms; for proportions see also
 /// [`super::chance_to_beat`], which is exact.
 ///
 /// # Errors
-/// Where neither arm varies, the control's mean is not above 0, or the credibility is not within (0, 1).
+/// Where neither arm varies, or the control's mean is not above 0.
 pub fn posterior_lift(
     control: &Arm,
     treatment: &Arm,
-    credibility: f64,
+    level: &Level,
 ) -> Result<PosteriorLift, ExperimentError> {
-    check_confidence(credibility)?;
     let (mean, deviation) = lift(control, treatment).ok_or(ExperimentError::NoControl {
         mean: control.mean(),
     })?;
-    if !(deviation > 0.0) {
+    if deviation <= 0.0 {
         return Err(ExperimentError::NoVariation);
     }
-    let margin = normal_quantile(0.5 * (1.0 - credibility)) * deviation;
+    let margin = level.z() * deviation;
     Ok(PosteriorLift {
         mean,
         standard_deviation: deviation,
-        lower: mean - margin,
-        upper: mean + margin,
+        low: mean - margin,
+        high: mean + margin,
         chance_to_beat_control: normal_tail(-mean / deviation),
     })
 }

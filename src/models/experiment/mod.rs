@@ -29,11 +29,13 @@ pub enum ExperimentError {
         /// As given.
         customers: u64,
     },
-    /// Counts above 2⁵³ are not whole numbers as `f64`.
-    #[error("{customers} customers are above 2^53")]
+    /// Counts above 2⁵³ are not whole numbers as `f64`; quadrature takes long before.
+    #[error("{customers} customers are above {most}")]
     TooManyCustomers {
         /// As given.
         customers: u64,
+        /// The most there may be.
+        most: u64,
     },
     /// A number that is NaN, infinite or beyond what can be squared.
     #[error("{name} must be finite and below 1e100 in magnitude, not {value}")]
@@ -74,12 +76,6 @@ pub enum ExperimentError {
         /// The control's mean.
         mean: f64,
     },
-    /// Not a level of confidence.
-    #[error("the confidence must lie between 0 and 1, not {confidence}")]
-    Confidence {
-        /// As given.
-        confidence: f64,
-    },
     /// Not a prior.
     #[error("{name} of the prior must be positive and below 1e9, not {value}")]
     Prior {
@@ -109,13 +105,4 @@ pub enum ExperimentError {
     /// Nobody was assigned.
     #[error("there are no customers in any arm")]
     NoCustomers,
-}
-
-/// Refuses what is no level of confidence.
-fn check_confidence(confidence: f64) -> Result<(), ExperimentError> {
-    if confidence > 0.0 && confidence < 1.0 {
-        Ok(())
-    } else {
-        Err(ExperimentError::Confidence { confidence })
-    }
 }

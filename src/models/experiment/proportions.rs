@@ -2,11 +2,12 @@
 
 use ::special::Beta;
 
-use super::distributions::{normal_quantile, normal_tail};
+use super::distributions::normal_tail;
 use super::means::lift;
-use super::{Effect, ExperimentError, Proportion, check_confidence};
+use super::{Effect, ExperimentError, Proportion};
 use crate::quadrature::beta_expectation;
 use crate::special::ln_beta;
+use crate::uncertainty::Level;
 
 /// What [`compare_proportions`] tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,33 +19,32 @@ pub struct ProportionsComparison {
     pub lift: Option<Effect>,
 }
 
-/// The z test of two proportions, and the lift with its interval at `confidence` (0.95 for 95 %). For arms with a dozen
+/// The z test of two proportions, and the lift, with intervals at `level`. For arms with a dozen
 /// successes and failures at the least; see [`chance_to_beat`] for smaller ones.
 ///
 /// # Errors
-/// Where all or none of the customers of both arms succeeded, or the confidence is not within (0, 1).
+/// Where all or none of the customers of both arms succeeded.
 pub fn compare_proportions(
     control: &Proportion,
     treatment: &Proportion,
-    confidence: f64,
+    level: &Level,
 ) -> Result<ProportionsComparison, ExperimentError> {
-    check_confidence(confidence)?;
     let customers = control.customers() + treatment.customers();
     let pooled = (control.successes() + treatment.successes()) / customers;
     let pooled_failures = (control.failures() + treatment.failures()) / customers;
     let pooled_error =
         (pooled * pooled_failures * (1.0 / control.customers() + 1.0 / treatment.customers()))
             .sqrt();
-    if !(pooled_error > 0.0) {
+    if pooled_error <= 0.0 {
         return Err(ExperimentError::NoVariation);
     }
     let (a, b) = (control.arm(), treatment.arm());
-    let z = normal_quantile(0.5 * (1.0 - confidence));
+    let z = level.z();
     let effect = |estimate: f64, standard_error: f64, statistic: f64| Effect {
         estimate,
         standard_error,
-        lower: estimate - z * standard_error,
-        upper: estimate + z * standard_error,
+        low: estimate - z * standard_error,
+        high: estimate + z * standard_error,
         statistic,
         p_value: (2.0 * normal_tail(statistic.abs())).min(1.0),
     };
@@ -88,13 +88,16 @@ pub struct ChanceToBeat {
     pub chance_to_beat_control: f64,
 }
 
+/// The effort grows with the square root of the counts.
+const QUADRATURE_MAX: u64 = 10_000_000_000;
+
 /// The probability that the treatment's share is above the control's, each Beta(prior + successes, prior + failures).
 ///
-/// By quadrature, exact but for rounding, which grows with the counts: about 1e-14 for hundreds of customers, 1e-8 for a
+/// By quadrature, exact but for rounding, which grows with the counts: about 1e-14 for hundreds of customers, 1e-7 for a
 /// hundred million.
 ///
 /// # Errors
-/// Where the prior is not positive.
+/// Where the prior is not positive, or an arm has more than ten billion customers.
 pub fn chance_to_beat(
     control: &Proportion,
     treatment: &Proportion,
@@ -104,6 +107,13 @@ pub fn chance_to_beat(
         if !(value > 0.0 && value < 1e9) {
             return Err(ExperimentError::Prior { name, value });
         }
+    }
+    let customers = control.customers.max(treatment.customers);
+    if customers > QUADRATURE_MAX {
+        return Err(ExperimentError::TooManyCustomers {
+            customers,
+            most: QUADRATURE_MAX,
+        });
     }
     let posterior = |arm: &Proportion| Posterior {
         a: prior.successes + arm.successes(),
@@ -140,7 +150,7 @@ impl Posterior {
     }
 
     /// P(share ≤ p), q = 1 − p. `statrs`' incomplete beta function breaks its continued fraction off after 140 terms and
-    /// is silently wrong for shapes of some ten thousand; AS 63 in `special` goes on until it has converged.
+    /// is silently wrong from shapes of about 10⁵ (I of ½ at 10⁶ and 10⁶ is .491); AS 63 in `special` goes on until it has converged.
     fn below(&self, p: f64, _: f64) -> f64 {
         p.inc_beta(self.a, self.b, ln_beta(self.a, self.b))
             .clamp(0.0, 1.0)

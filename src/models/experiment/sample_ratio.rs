@@ -1,6 +1,7 @@
 //! Were the arms split as meant.
 
 use super::ExperimentError;
+use super::arm::COUNT_MAX;
 use super::distributions::chi_squared_tail;
 use crate::btyd::exact;
 
@@ -42,8 +43,11 @@ pub fn sample_ratio_test(
         .unwrap_or(u64::MAX);
     match total {
         0 => return Err(ExperimentError::NoCustomers),
-        customers if customers > 1 << 53 => {
-            return Err(ExperimentError::TooManyCustomers { customers });
+        customers if customers > COUNT_MAX => {
+            return Err(ExperimentError::TooManyCustomers {
+                customers,
+                most: COUNT_MAX,
+            });
         }
         _ => {}
     }

@@ -73,7 +73,7 @@ fn beyond(log_term: impl Fn(f64) -> f64, from: f64, last: f64, force: f64, sum: 
         }
         start += width;
         log = end_log;
-        if rest(log.exp(), start, last, force) <= NEGLIGIBLE * (sum + integral) {
+        if start < last && rest(log.exp(), start, last, force) <= NEGLIGIBLE * (sum + integral) {
             // The far end counts no more either.
             return integral - 0.5 * term(from) - slope(from) / 12.0;
         }

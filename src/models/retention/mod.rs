@@ -14,7 +14,7 @@ mod projection;
 pub mod shifted_beta_geometric;
 mod tenures;
 
-pub use projection::{Projection, ProjectionError};
+pub use projection::{estimated_survival_after, estimated_survivors};
 pub use tenures::{Tenures, TenuresError};
 
 use crate::btyd::exact;
@@ -26,9 +26,6 @@ pub trait RetentionModel: Send + Sync {
     /// −ln of the probability that a customer of real age `age` ≥ 0 in periods is still there `more` ≥ 0 periods later;
     /// 0 at 0 and non-decreasing, between renewals too, where it interpolates smoothly.
     fn cumulative_hazard(&self, age: f64, more: f64) -> f64;
-
-    /// The derivatives of [`RetentionModel::cumulative_hazard`] in the parameters.
-    fn cumulative_hazard_gradient(&self, age: f64, more: f64) -> Vec<f64>;
 
     /// S(t): the share of new customers who make `renewals` renewals. In [0, 1], non-increasing, and 1 at 0.
     fn survival(&self, renewals: u64) -> f64 {

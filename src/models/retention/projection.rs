@@ -1,90 +1,55 @@
 //! Survival ahead with what the fit leaves open about it.
+//!
+//! The limits tell what the parameters' uncertainty does to the expectation. Of a finite number of customers the share
+//! that stays varies too, binomially, which is not in them.
 
-use statrs::distribution::{ContinuousCDF, Normal};
-use thiserror::Error;
+use super::{RetentionModel, Tenures, periods};
+use crate::uncertainty::{Estimated, Level, Spread};
 
-use super::{RetentionModel, periods};
-use crate::fit::Fit;
-
-/// The share of customers with some number of renewals who make `more` in a row, with its uncertainty.
-///
-/// The uncertainty is that of the parameters, by the delta method on ln(−ln S), which keeps the interval within [0, 1].
-/// Of a finite number of customers the share itself varies too, binomially, which is not in it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Projection {
-    /// S(n + m) / S(n), in [0, 1].
-    pub survival: f64,
-    /// Its standard error.
-    pub standard_error: f64,
-    /// The bounds of the confidence interval, `lower` ≤ `survival` ≤ `upper`.
-    pub lower: f64,
-    /// See `lower`.
-    pub upper: f64,
-}
-
-/// Why there is no projection with an interval.
-#[derive(Debug, Clone, Copy, PartialEq, Error)]
-pub enum ProjectionError {
-    /// Not a level of confidence.
-    #[error("the confidence must lie between 0 and 1, not {confidence}")]
-    Confidence {
-        /// As given.
-        confidence: f64,
-    },
-    /// The data do not identify the parameters.
-    #[error("the fit has no covariance, so the uncertainty of a projection cannot be told")]
-    NoCovariance,
-}
-
-impl Projection {
-    /// Of customers with `renewals` renewals, over the next `more` opportunities, at `confidence` (0.95 for 95 %).
-    ///
-    /// # Errors
-    /// Where the fit has no covariance, or the confidence is not within (0, 1).
-    pub fn new<M: RetentionModel>(
-        fit: &Fit<M>,
-        renewals: u64,
-        more: u64,
-        confidence: f64,
-    ) -> Result<Self, ProjectionError> {
-        if !(confidence > 0.0 && confidence < 1.0) {
-            return Err(ProjectionError::Confidence { confidence });
-        }
-        let covariance = fit
-            .covariance
-            .as_ref()
-            .ok_or(ProjectionError::NoCovariance)?;
-        let (age, ahead) = (periods(renewals), periods(more));
-        let hazard = fit.model.cumulative_hazard(age, ahead);
-        let gradient = fit.model.cumulative_hazard_gradient(age, ahead);
-        let along = |row: &Vec<f64>| row.iter().zip(&gradient).map(|(c, g)| c * g).sum::<f64>();
-        let variance: f64 = covariance
-            .iter()
-            .zip(&gradient)
-            .map(|(row, g)| g * along(row))
-            .sum();
-        let deviation = variance.max(0.0).sqrt();
-        let survival = (-hazard).exp();
-        let spread = if hazard > 0.0 && hazard.is_finite() && deviation.is_finite() {
-            (quantile(confidence) * deviation / hazard).exp()
-        } else {
-            1.0
-        };
-        Ok(Self {
-            survival,
-            standard_error: if survival > 0.0 {
-                survival * deviation
-            } else {
-                0.0
-            },
-            lower: (-hazard * spread).exp(),
-            upper: (-hazard / spread).exp(),
-        })
+/// [`RetentionModel::survival_after`] with its limits, by the delta method on the logit.
+#[must_use]
+pub fn estimated_survival_after<M: RetentionModel>(
+    spread: &Spread<M>,
+    renewals: u64,
+    more: u64,
+    level: &Level,
+) -> Estimated {
+    // ln [S / (1 − S)] of the cumulative hazard, which has digits left where S rounds to 1.
+    let log_odds = |model: &M| {
+        -(model.cumulative_hazard(periods(renewals), periods(more)))
+            .exp_m1()
+            .ln()
+    };
+    let survival = spread.center.survival_after(renewals, more);
+    if more == 0 {
+        return Estimated::certain(survival);
     }
+    let error = spread.standard_error(log_odds);
+    Estimated::probability(survival, log_odds(&spread.center), error, level)
 }
 
-/// The z of a two-sided interval.
-fn quantile(confidence: f64) -> f64 {
-    // The half below, as 1 − (1 − confidence) / 2 would round to 1.
-    -Normal::standard().inverse_cdf(0.5 * (1.0 - confidence))
+/// [`RetentionModel::expected_survivors`] with their limits, by the delta method on the logarithm.
+#[must_use]
+pub fn estimated_survivors<M: RetentionModel>(
+    spread: &Spread<M>,
+    tenures: &Tenures,
+    horizon: u64,
+    level: &Level,
+) -> Vec<Estimated> {
+    let centre = spread.center.expected_survivors(tenures, horizon);
+    let pairs: Vec<[Vec<f64>; 2]> = spread
+        .pairs
+        .iter()
+        .map(|pair| [&pair.up, &pair.down].map(|model| model.expected_survivors(tenures, horizon)))
+        .collect();
+    let estimated = |(ahead, value): (usize, &f64)| {
+        let slopes = spread
+            .pairs
+            .iter()
+            .zip(&pairs)
+            .map(|(pair, [up, down])| (up[ahead] / down[ahead]).ln() / (2.0 * pair.step));
+        let error = slopes.map(|slope| slope * slope).sum::<f64>().sqrt();
+        Estimated::positive(*value, error, level)
+    };
+    centre.iter().enumerate().map(estimated).collect()
 }

@@ -50,7 +50,7 @@ fn area<'a>(ties: impl Iterator<Item = &'a [Row<()>]>) -> Option<f64> {
         .collect();
     let customers = exact(ties.iter().map(|tie| tie.customers).sum());
     let total: f64 = ties.iter().rev().map(|tie| tie.actual).sum();
-    if !(total > 0.0) {
+    if total <= 0.0 {
         return None;
     }
     let (mut before, mut twice) = (0.0, 0.0);

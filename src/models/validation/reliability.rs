@@ -1,6 +1,6 @@
 //! Probabilities against whether it happened.
 
-use std::num::NonZeroUsize;
+use std::num::NonZeroU16;
 
 use super::ValidationError;
 use super::rows::{Row, canonical, sum};
@@ -40,7 +40,7 @@ impl Reliability {
         probability: &[f64],
         happened: &[bool],
         customers: Option<&[u64]>,
-        bins: NonZeroUsize,
+        bins: NonZeroU16,
     ) -> Result<Self, ValidationError> {
         let outside = |value: &f64| !(0.0..=1.0).contains(value);
         if let Some(row) = probability.iter().position(outside) {
@@ -56,7 +56,7 @@ impl Reliability {
         let squares = sum(&rows, |row| (row.predicted - row.actual).powi(2));
         Ok(Self {
             brier_score: squares / exact(total),
-            bins: bins_of(&rows, bins.get()),
+            bins: bins_of(&rows, usize::from(bins.get())),
         })
     }
 }

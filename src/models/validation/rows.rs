@@ -50,7 +50,7 @@ pub(super) fn canonical<K: Ord + Copy + Send + Sync>(
     let check = |row: usize| {
         for (column, values) in columns {
             let value = values[row];
-            if !(value.abs() < MAGNITUDE_MAX) {
+            if !value.is_finite() || value.abs() >= MAGNITUDE_MAX {
                 return Some(ValidationError::NotFinite { row, column, value });
             }
         }

@@ -7,7 +7,7 @@
 
 mod likelihood;
 
-use super::log_survival::{fall_between, fall_with_derivatives};
+use super::log_survival::fall_between;
 use super::{RetentionModel, Tenures, odds_of_renewal};
 use crate::fit::{FitError, FitParams, Model, ParameterError, positive};
 use crate::optimise::Evaluation;
@@ -89,15 +89,8 @@ impl Model for BetaDiscreteWeibull {
     }
 }
 
-/// Fader et al. (2018), equation 5.
 impl RetentionModel for BetaDiscreteWeibull {
     fn cumulative_hazard(&self, age: f64, more: f64) -> f64 {
         fall_between(self.parameters(), age, more)
-    }
-
-    fn cumulative_hazard_gradient(&self, age: f64, more: f64) -> Vec<f64> {
-        fall_with_derivatives(self.parameters(), age, more)
-            .gradient
-            .to_vec()
     }
 }

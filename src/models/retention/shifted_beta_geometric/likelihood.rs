@@ -1,13 +1,13 @@
 //! The log-likelihood with its first and second derivatives.
 //!
-//! The rate at which period t is survived is (β+t−1) / (α+β+t−1) (Fader & Hardie 2007, equation 8), so that with the
+//! The rate at which period t is survived is (β+t−1) / (α+β+t−1) (Fader & Hardie 2007), so that with the
 //! customers R who renew at t and the L who leave
 //!
 //! ```text
 //! ln L = Σₜ R ln(b/s) + L ln(α/s),   b = β+t−1,  s = α+b
 //! ```
 //!
-//! which equals the paper's sum over customers (equation B3) and needs no beta function, whose logarithms cancel where α
+//! which equals the paper's sum over customers and needs no beta function, whose logarithms cancel where α
 //! and β are large.
 
 use crate::chunks::ordered_fold;

@@ -7,7 +7,7 @@
 
 mod likelihood;
 
-use super::log_survival::{fall_between, fall_with_derivatives};
+use super::log_survival::fall_between;
 use super::{RetentionModel, Tenures, odds_of_renewal};
 use crate::fit::{FitError, FitParams, Model, ParameterError, positive};
 use crate::optimise::Evaluation;
@@ -92,15 +92,9 @@ impl Model for ShiftedBetaGeometric {
     }
 }
 
-/// Fader & Hardie (2007), equations 6 and 7.
 impl RetentionModel for ShiftedBetaGeometric {
     fn cumulative_hazard(&self, age: f64, more: f64) -> f64 {
         fall_between(self.as_weibull(), age, more)
-    }
-
-    fn cumulative_hazard_gradient(&self, age: f64, more: f64) -> Vec<f64> {
-        let [alpha, beta, _] = fall_with_derivatives(self.as_weibull(), age, more).gradient;
-        vec![alpha, beta]
     }
 
     /// (β+n) / (α+β+n).
