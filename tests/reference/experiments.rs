@@ -6,6 +6,7 @@ use std::path::Path;
 use cvm_models::experiment::{
     Arm, Proportion, compare_means, compare_proportions, posterior_lift, sample_ratio_test,
 };
+use cvm_models::uncertainty::Level;
 
 use crate::figures::Figures;
 
@@ -16,17 +17,18 @@ pub(crate) fn compute(data: &Path, figures: &mut Figures) -> Result<(), Box<dyn 
 
 /// On sums as its test suite gives them.
 fn growthbook(figures: &mut Figures) -> Result<(), Box<dyn Error>> {
+    let level = Level::new(0.95)?;
     let control = Arm::from_sums(3407, 1396.87, 52_377.976_7)?;
     let treatment = Arm::from_sums(3461, 2422.7, 134_698.29)?;
-    let lift = compare_means(&control, &treatment, 0.95)?
+    let lift = compare_means(&control, &treatment, &level)?
         .lift
         .ok_or("there is no lift of means")?;
     figures.number("means.lift", lift.estimate);
-    figures.number("means.lower", lift.lower);
-    figures.number("means.upper", lift.upper);
+    figures.number("means.lower", lift.low);
+    figures.number("means.upper", lift.high);
     figures.number("means.p", lift.p_value);
     let (control, treatment) = (Proportion::new(49, 100)?, Proportion::new(51, 100)?);
-    let posterior = posterior_lift(&control.arm(), &treatment.arm(), 0.95)?;
+    let posterior = posterior_lift(&control.arm(), &treatment.arm(), &level)?;
     figures.number("proportions.chance", posterior.chance_to_beat_control);
     Ok(())
 }
@@ -62,10 +64,11 @@ fn hillstrom(data: &Path, figures: &mut Figures) -> Result<(), Box<dyn Error>> {
         );
         figures.number(format!("hillstrom.{name}.spend"), arm.spend.iter().sum());
     }
+    let level = Level::new(0.95)?;
     for (name, arm) in [("mens", &mens), ("womens", &womens)] {
         let shares = |of: fn(&Outcomes) -> u64| {
             let (control, treatment) = (none.share(of(&none))?, arm.share(of(arm))?);
-            Ok::<_, Box<dyn Error>>(compare_proportions(&control, &treatment, 0.95)?.difference)
+            Ok::<_, Box<dyn Error>>(compare_proportions(&control, &treatment, &level)?.difference)
         };
         let effects = [
             ("visit", shares(|arm| arm.visits)?),
@@ -75,7 +78,7 @@ fn hillstrom(data: &Path, figures: &mut Figures) -> Result<(), Box<dyn Error>> {
                     Arm::from_values(&none.spend)?,
                     Arm::from_values(&arm.spend)?,
                 );
-                compare_means(&control, &treatment, 0.95)?.difference
+                compare_means(&control, &treatment, &level)?.difference
             }),
         ];
         for (outcome, effect) in effects {
