@@ -85,11 +85,11 @@ mod tests {
     #[test]
     fn functions_are_told_by_signature_and_first_sentence() {
         let text = sql_functions();
-        assert_eq!(text.split_terminator("\n\n").count(), 26);
+        assert_eq!(text.split_terminator("\n\n").count(), 28);
         assert!(
             text.contains(
                 "\n\nbg_nbd_probability_alive(r, alpha, a, b, frequency, recency_age, customer_age)\n  \
-                 The probability that a customer of this history still is one at customer_age by BG/NBD.\n\n"
+                 The probability that a customer of this history still is one at customer_age, by BG/NBD.\n\n"
             ),
             "{text}"
         );

@@ -2,12 +2,13 @@
 //!
 //! Such a function takes the parameters of a model, in the order of its paper, and then what is asked; all are doubles.
 //! They may be given by name too: `gamma_gamma_mean_spend(p => 6.25, q => 3.74, v => 15.44)`. [`ModelFunction`] is
-//! all of them; `purchases` and `spend` are the tables of what they compute, and `cvm-models` does the computing.
+//! all of them; `purchases`, `spend` and `retention` are the tables of what they compute, and `cvm-models` does the computing.
 //!
 //! Beyond what holds for all functions: a null argument gives null, and a value that no model or customer can have is an
 //! error that names it.
 
 mod purchases;
+mod retention;
 mod spend;
 
 use std::fmt::{self, Debug, Formatter};
@@ -29,6 +30,7 @@ use datafusion::logical_expr::{
 
 use super::error::{FunctionError, ValueDefect};
 pub(super) use purchases::{BG_NBD, GGOMPERTZ_NBD, MBG_NBD, PARETO_NBD, of_purchases};
+pub(super) use retention::of_retention;
 pub(super) use spend::of_spend;
 
 /// The name of an argument, and what it means with its unit.
@@ -273,7 +275,7 @@ fn count(argument: &'static str, value: f64, most: u64) -> Result<u64, ValueDefe
 }
 
 /// Above it counts are not whole numbers as doubles.
-const MOST_PURCHASES: u64 = 1 << 53;
+const MOST_COUNTED: u64 = 1 << 53;
 
 #[cfg(test)]
 mod tests;

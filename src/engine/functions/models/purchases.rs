@@ -13,7 +13,7 @@ use cvm_models::fit::ParameterError;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::{
-    Argument, Definition, Example, MOST_PURCHASES, ValueDefect, count, function, length, positive,
+    Argument, Definition, Example, MOST_COUNTED, ValueDefect, count, function, length, positive,
 };
 
 type AnyModel = Box<dyn PurchaseModel>;
@@ -56,7 +56,7 @@ pub(in crate::engine::functions) fn of_purchases(
             function(Definition {
                 name: format!("{}_{}", model.prefix, question.name),
                 description: format!(
-                    "{} by {}. {}Times have one unit throughout, that of the fit. Paper: {}.",
+                    "{}, by {}. {}Times have one unit throughout, that of the fit. Paper: {}.",
                     question.summary, model.name, question.more, model.paper
                 ),
                 parameters: model.parameters,
@@ -228,7 +228,7 @@ const QUESTIONS: [Question; 5] = [
     },
     Question {
         name: "discounted_expected_residual_transactions",
-        summary: "All purchases ever expected of a customer of this history after customer_age, each discounted to it (DERT),",
+        summary: "All purchases ever expected of a customer of this history after customer_age, each discounted to it (DERT)",
         more: "See Fader, Hardie & Lee 2005, \"RFM and CLV\", Journal of Marketing Research 42(4). ",
         arguments: &[FORCE_OF_INTEREST, FREQUENCY, RECENCY_AGE, CUSTOMER_AGE],
         value: |model, given| {
@@ -243,7 +243,7 @@ const QUESTIONS: [Question; 5] = [
 
 /// Frequency, recency_age and customer_age.
 fn history(given: &[f64]) -> Result<Summary, ValueDefect> {
-    let frequency = count(FREQUENCY.0, given[0], MOST_PURCHASES)?;
+    let frequency = count(FREQUENCY.0, given[0], MOST_COUNTED)?;
     Ok(Summary::new(frequency, given[1], given[2])?)
 }
 

@@ -7,7 +7,7 @@ use cvm_models::spend::Spender;
 use cvm_models::spend::gamma_gamma::GammaGamma;
 use datafusion::logical_expr::ScalarUDF;
 
-use super::{Argument, Definition, Example, MOST_PURCHASES, ValueDefect, count, function};
+use super::{Argument, Definition, Example, MOST_COUNTED, ValueDefect, count, function};
 
 const PARAMETERS: [Argument; 3] = [
     (
@@ -76,7 +76,7 @@ fn new(p: &[f64]) -> Result<GammaGamma, ParameterError> {
 }
 
 fn expected_spend(model: &GammaGamma, given: &[f64]) -> Result<Option<f64>, ValueDefect> {
-    let purchases = count(FREQUENCY.0, given[0], MOST_PURCHASES)?;
+    let purchases = count(FREQUENCY.0, given[0], MOST_COUNTED)?;
     let monetary_value = given[1];
     if purchases == 0 {
         // As the model's paper has it: the mean of no purchase is written 0, and has no weight.

@@ -10,6 +10,9 @@ use cvm_models::btyd::ggompertz_nbd::GGompertzNbd;
 use cvm_models::btyd::mbg_nbd::MbgNbd;
 use cvm_models::btyd::pareto_nbd::ParetoNbd;
 use cvm_models::btyd::{PurchaseModel, Summary};
+use cvm_models::retention::RetentionModel;
+use cvm_models::retention::beta_discrete_weibull::BetaDiscreteWeibull;
+use cvm_models::retention::shifted_beta_geometric::ShiftedBetaGeometric;
 use cvm_models::spend::Spender;
 use cvm_models::spend::gamma_gamma::GammaGamma;
 use datafusion::datasource::MemTable;
@@ -37,7 +40,7 @@ fn calls() -> Vec<(String, Vec<String>, Vec<String>)> {
             given.map(str::to_owned).collect(),
         ));
     }
-    assert_eq!(calls.len(), 4 * 5 + 2);
+    assert_eq!(calls.len(), 4 * 5 + 2 + 2);
     calls
 }
 
@@ -68,12 +71,14 @@ fn arguments_are_those_of_the_syntax_and_have_names_of_their_own() {
 
 #[test]
 fn parameters_are_called_as_the_models_call_them() {
-    let starts: [(&str, &[&str]); 5] = [
+    let starts: [(&str, &[&str]); 7] = [
         ("bg_nbd_", &BgNbd::PARAMETERS),
         ("mbg_nbd_", &MbgNbd::PARAMETERS),
         ("pareto_nbd_", &ParetoNbd::PARAMETERS),
         ("ggompertz_nbd_", &GGompertzNbd::PARAMETERS),
         ("gamma_gamma_", &GammaGamma::PARAMETERS),
+        ("shifted_beta_geometric_", &ShiftedBetaGeometric::PARAMETERS),
+        ("beta_discrete_weibull_", &BetaDiscreteWeibull::PARAMETERS),
     ];
     for (name, arguments, _) in calls() {
         let (_, parameters) = starts
@@ -110,7 +115,7 @@ async fn a_null_argument_gives_null_wherever_it_stands() {
 }
 
 /// Every argument that any function takes.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 20] = [
     "r",
     "alpha",
     "a",
@@ -120,6 +125,9 @@ const COLUMNS: [&str; 16] = [
     "p",
     "q",
     "v",
+    "gamma",
+    "delta",
+    "c",
     "time",
     "count",
     "force_of_interest",
@@ -127,13 +135,14 @@ const COLUMNS: [&str; 16] = [
     "recency_age",
     "customer_age",
     "monetary_value",
+    "periods",
 ];
 
 type Row = [f64; COLUMNS.len()];
 
 fn rows(number: usize) -> Vec<Row> {
     let mut random = StdRng::seed_from_u64(7);
-    let mut parameters = [0.0; 9];
+    let mut parameters = [0.0; 12];
     (0..number)
         .map(|row| {
             // Runs of rows have the same parameters.
@@ -141,15 +150,16 @@ fn rows(number: usize) -> Vec<Row> {
                 parameters = std::array::from_fn(|_| 10_f64.powf(random.random_range(-1.0..1.0)));
             }
             let mut row = [0.0; COLUMNS.len()];
-            row[..9].copy_from_slice(&parameters);
-            row[9] = random.random_range(0.0..100.0);
-            row[10] = f64::from(random.random_range(0..6_u8));
-            row[11] = random.random_range(0.001..0.1);
-            row[14] = random.random_range(10.0..100.0);
+            row[..12].copy_from_slice(&parameters);
+            row[12] = random.random_range(0.0..100.0);
+            row[13] = f64::from(random.random_range(0..6_u8));
+            row[14] = random.random_range(0.001..0.1);
+            row[17] = random.random_range(10.0..100.0);
+            row[19] = f64::from(random.random_range(0..40_u8));
             if random.random_bool(0.7) {
-                row[12] = f64::from(random.random_range(1..10_u8));
-                row[13] = row[14] * random.random_range(0.1..1.0);
-                row[15] = random.random_range(1.0..200.0);
+                row[15] = f64::from(random.random_range(1..10_u8));
+                row[16] = row[17] * random.random_range(0.1..1.0);
+                row[18] = random.random_range(1.0..200.0);
             }
             row
         })
@@ -168,6 +178,9 @@ fn by_the_model(function: &str, row: &Row) -> Option<f64> {
         p,
         q,
         v,
+        gamma,
+        delta,
+        c,
         time,
         count,
         force,
@@ -175,8 +188,18 @@ fn by_the_model(function: &str, row: &Row) -> Option<f64> {
         recency_age,
         customer_age,
         monetary_value,
+        periods,
     ] = *row;
     let purchases = frequency as u64;
+    if function.ends_with("_survival") {
+        let model: Box<dyn RetentionModel> = match function {
+            "shifted_beta_geometric_survival" => {
+                Box::new(ShiftedBetaGeometric::new(alpha, beta).unwrap())
+            }
+            _ => Box::new(BetaDiscreteWeibull::new(gamma, delta, c).unwrap()),
+        };
+        return Some(model.survival(periods as u64));
+    }
     let Some((model, question)) = function.split_once("_nbd_") else {
         let model = GammaGamma::new(p, q, v).unwrap();
         return match function {
@@ -298,6 +321,7 @@ async fn an_impossible_value_is_an_error_that_names_it() {
     let likely = "bg_nbd_probability_of_purchases(r, alpha, 1, 1, count, time, frequency, recency_age, customer_age)";
     let residual = "mbg_nbd_discounted_expected_residual_transactions(r, alpha, 1, 1, force, frequency, recency_age, \
         customer_age)";
+    let survival = "shifted_beta_geometric_survival(r, s, count)";
     let spend = "gamma_gamma_expected_spend(6.25, 3.74, 15.44, frequency, spend)";
     for (call, column, value, message) in [
         (
@@ -407,6 +431,12 @@ async fn an_impossible_value_is_an_error_that_names_it() {
             "force",
             "0",
             "force_of_interest must be positive and finite, not 0",
+        ),
+        (
+            survival,
+            "count",
+            "2.5",
+            "periods must be a whole number and not negative, not 2.5",
         ),
         (
             spend,
