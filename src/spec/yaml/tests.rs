@@ -1,5 +1,10 @@
-use super::*;
+use std::sync::Arc;
+
 use indexmap::IndexMap;
+use serde::Deserialize;
+
+use super::{Spanned, decode};
+use crate::spec::problem::{At, SourceText};
 
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,74 @@
+//! YAML files into typed values, with the place of each value and *every* fault of a file at once.
+//!
+//! serde stops at the first fault. So a file is first read into a tree of nodes; then the tree is decoded,
+//! and whenever that fails the fault is noted, the faulty node is cut out, and decoding starts again.
+//! Files are a page long, so the repetition costs nothing.
+
+mod access;
+mod deserializer;
+mod environment;
+mod fault;
+mod spanned;
+mod tree;
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use self::deserializer::NodeDecoder;
+use self::fault::{FaultKind, syntax_problem};
+use self::tree::{Node, Step};
+use super::problem::{Problem, SourceText};
+
+pub use self::environment::Environment;
+pub use self::spanned::Spanned;
+
+/// Decodes `file` into `T`.
+///
+/// # Errors
+/// Every fault of the file: syntax, unknown, missing or duplicate keys, wrong types, variables without a value.
+pub fn decode<T: DeserializeOwned>(
+    file: &Arc<SourceText>,
+    environment: Environment<'_>,
+) -> Result<T, Vec<Problem>> {
+    let mut root = Node::parse(&file.text).map_err(|error| vec![syntax_problem(file, &error)])?;
+    let mut problems = Vec::new();
+    root.substitute(environment, &mut |at, name| {
+        problems.push(Problem::new(
+            "cvm::spec::environment",
+            file,
+            at,
+            format!("the environment variable `{name}` is not set"),
+            format!("set it, or give a default: `${{{name}:-default}}`"),
+        ));
+    });
+    let mut cut: Vec<Vec<Step>> = Vec::new();
+    loop {
+        let fault = match T::deserialize(NodeDecoder {
+            node: &root,
+            path: Vec::new(),
+        }) {
+            Ok(value) if problems.is_empty() => return Ok(value),
+            Ok(_) => break,
+            Err(fault) => fault,
+        };
+        let path = fault.path.clone().unwrap_or_default();
+        let follows_from_a_cut = matches!(&fault.kind, FaultKind::Missing(field) if {
+            let mut child = path.clone();
+            child.push(Step::Key((*field).to_owned()));
+            cut.contains(&child)
+        });
+        if !follows_from_a_cut {
+            problems.push(fault.into_problem(file, &root));
+        }
+        if path.is_empty() || !root.cut(&path) {
+            break;
+        }
+        cut.push(path);
+    }
+    problems.sort_by_key(|problem| problem.at);
+    Err(problems)
+}
+
+#[cfg(test)]
+mod tests;
