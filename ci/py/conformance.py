@@ -138,6 +138,23 @@ def fit(db: duckdb.DuckDBPyConnection, model: str) -> dict[str, float]:
     return {name: value for name, value, _ in rows} | {"log_likelihood": rows[0][2]}
 
 
+def rfm(figures: Figures, target: Path):
+    figures.section("R package rfm, as of 2006-12-31: recency in days, orders, revenue, scores")
+    db = views(target)
+    check = figures.check
+    check("customers", 995, one(db, "select count(*) from int_customers_scored"))
+    check("orders", 4_906, one(db, "select sum(orders)::bigint from int_customers_scored"))
+    check("revenue", 464_158, one(db, "select sum(value_to_date) from int_customers_scored"))
+    published = {
+        "Abbey O'Reilly": (205, 6, 472, 343), "Add Senger": (140, 3, 340, 412), "Aden Lesch": (194, 4, 405, 323),
+        "Aden Murphy": (98, 7, 596, 544), "Admiral Senger": (132, 5, 448, 433),
+    }
+    figure = "days_since_last_order, orders, value_to_date::bigint, 100 * recency_score + 10 * frequency_score + monetary_score"
+    for customer, figures_of_customer in published.items():
+        ours = db.execute(f"select {figure} from int_customers_scored where customer_id = ?", [customer]).fetchone()
+        check(customer, " ".join(map(str, figures_of_customer)), " ".join(map(str, ours or ("absent",))))
+
+
 def same_bytes(figures: Figures, work: Path):
     figures.section("The same bytes")
     for pipeline, others in (("online_retail", ("twice", "one_thread", "two_threads")), ("cdnow", ("one_thread",))):
@@ -154,6 +171,7 @@ def main() -> int:
     figures = Figures()
     online_retail(figures, work / "once" / "marts" / "online_retail", data)
     cdnow(figures, work / "once" / "marts" / "cdnow")
+    rfm(figures, work / "once" / "marts" / "rfm")
     same_bytes(figures, work)
     print(f"\nconformance: {figures.missed} missed")
     return 1 if figures.missed else 0
