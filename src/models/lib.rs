@@ -1,7 +1,7 @@
 //! Customer-base models as pure mathematics: validated slices of `f64` and counts in, numbers out.
 //!
 //! ```text
-//! btyd/    buy till you die: who is alive, how often will they buy    a folder a model: bg_nbd
+//! btyd/    buy till you die: who is alive, how often will they buy    a folder a model: bg_nbd, pareto_nbd, …
 //! spend/   how much is a purchase worth                               a folder a model: gamma_gamma
 //! fit          how every model is fitted     optimise    maximum likelihood by Newton steps in a trust region
 //! quadrature   expectations and integrals    special     functions of mathematical physics

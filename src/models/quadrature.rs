@@ -72,7 +72,7 @@ const GAUSS_LEGENDRE_16: [(f64, f64); 16] = [
 /// Each panel is a Gauss–Legendre rule in z = ln(offset + τ). With `offset` the distance from 0 to the nearest
 /// singularity of g below 0, powers of any such distances are analytic in z up to π off the axis, so that a panel may be
 /// `WIDEST` long. Where g bends faster for other reasons, `rate` says so. The error is below 1e-14 of the integral
-/// (tested).
+/// (tested), apart from that of g at a rounded τ.
 pub(crate) struct Panels<F> {
     at: f64,
     end: f64,
@@ -127,12 +127,16 @@ impl<F: Fn(f64) -> f64> Iterator for Panels<F> {
         self.left -= 1;
         let before = reach * (self.rate)(start);
         let mut width = rest.min(WIDEST).min(1.0 / before);
-        let after = {
-            let end = start + reach * width.exp_m1();
-            (self.offset + end) * (self.rate)(end)
-        };
-        width = width.min(1.0 / after);
-        let end = start + reach * width.exp_m1();
+        let (mut end, mut after);
+        loop {
+            end = start + reach * width.exp_m1();
+            after = (self.offset + end) * (self.rate)(end);
+            if after * width <= 1.0 + 1e-9 || end <= start {
+                break;
+            }
+            // Where the rate grows, 1/`after` is admissible, but may be far too short.
+            width = (1.0 / after).max(0.5 * width);
+        }
         if width >= rest || self.left == 0 || end <= start {
             width = rest;
             self.at = self.end;
@@ -160,12 +164,9 @@ impl Panel {
     pub(crate) fn nodes(&self) -> impl Iterator<Item = (f64, f64)> {
         let reach = self.offset + self.start;
         self.rule.iter().map(move |(node, weight)| {
-            let growth = (self.width * node).exp();
-            (
-                self.start + reach * (growth - 1.0),
-                // dτ = (offset + τ) dz.
-                self.width * weight * reach * growth,
-            )
+            let way = reach * (self.width * node).exp_m1();
+            // dτ = (offset + τ) dz.
+            (self.start + way, self.width * weight * (reach + way))
         })
     }
 }
@@ -187,6 +188,47 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// ∫ (c+τ)^−k dτ and ∫ k e^(−kτ) dτ over τ from `start` to `end`, flat and steep, over panels whose offset is that of
+    /// the singularity or far less.
+    #[test]
+    fn panels_integrate_powers_and_exponentials() {
+        let sum = |start: f64,
+                   end: f64,
+                   offset: f64,
+                   rate: &dyn Fn(f64) -> f64,
+                   g: &dyn Fn(f64) -> f64| {
+            let panels = Panels::new(start, end, offset, rate);
+            let nodes = |panel: Panel| panel.nodes().map(|(t, w)| w * g(t)).sum::<f64>();
+            panels.map(nodes).sum::<f64>()
+        };
+        for (start, end) in [(0.0_f64, 1e-9), (0.0, 1.0), (2.5, 40.0), (0.0, 1e6)] {
+            for k in [1e-3_f64, 0.5, 3.0, 100.0, 2000.0] {
+                let c = 10.0;
+                let length = ((end - start) / (c + start)).ln_1p();
+                let exact = -((1.0 - k) * length).exp_m1() / (k - 1.0);
+                for offset in [c, 1e-2 * c] {
+                    let power =
+                        |t: f64| (-k * ((t - start) / (c + start)).ln_1p()).exp() / (c + start);
+                    let ours = sum(start, end, offset, &|t| k / (LOG_CHANGE * (c + t)), &power);
+                    assert!(
+                        (ours / exact - 1.0).abs() < 1e-14,
+                        "{start} {end} {k} {offset} {ours} {exact}"
+                    );
+                }
+                let exact = -(-k * (end - start)).exp_m1();
+                let exponential = |t: f64| k * (-k * (t - start)).exp();
+                let ours = sum(start, end, 1.0 / k, &|_| k / LOG_CHANGE, &exponential);
+                // τ − start is rounded as τ is.
+                let tolerance = 1e-14 + 1e-16 * k * start;
+                assert!(
+                    (ours / exact - 1.0).abs() < tolerance,
+                    "{start} {end} {k} {ours} {exact}"
+                );
+            }
+        }
+        assert!(Panels::new(1.0, 1.0, 1.0, |_| 1.0).next().is_none());
     }
 
     /// E p = a/(a+b) and E (1−p)² = b(b+1)/((a+b)(a+b+1)), at shapes from nearly two points to nearly one.

@@ -8,8 +8,11 @@
 
 mod bg_nbd;
 mod cdnow;
+mod dropout;
 mod edges;
 mod gamma_gamma;
+mod ggompertz_nbd;
+mod pareto_nbd;
 mod properties;
 mod simulated;
 mod special;

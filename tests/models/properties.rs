@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::{bg_nbd, gamma_gamma, simulated};
 
 /// A positive number between two powers of ten.
-fn magnitude(low: f64, high: f64) -> impl Strategy<Value = f64> {
+pub(crate) fn magnitude(low: f64, high: f64) -> impl Strategy<Value = f64> {
     (low..high).prop_map(|power| 10.0_f64.powf(power))
 }
 
@@ -24,7 +24,7 @@ fn models() -> impl Strategy<Value = BgNbd> {
         .prop_map(|(r, alpha, a, b)| BgNbd::new(r, alpha, a, b).unwrap())
 }
 
-fn customers(most: u64) -> impl Strategy<Value = Summary> {
+pub(crate) fn customers(most: u64) -> impl Strategy<Value = Summary> {
     (0..=most, magnitude(-2.0, 3.3), 0.001..=1.0_f64).prop_map(|(x, age, share)| {
         let recency_age = if x == 0 { 0.0 } else { age * share };
         Summary::new(x, recency_age, age).unwrap()
@@ -41,11 +41,11 @@ fn spend_models() -> impl Strategy<Value = GammaGamma> {
 }
 
 /// A table of customers, and how many have each history.
-fn tables() -> impl Strategy<Value = Vec<(Summary, u64)>> {
+pub(crate) fn tables() -> impl Strategy<Value = Vec<(Summary, u64)>> {
     prop::collection::vec((customers(30), 1..4_u64), 1..60)
 }
 
-fn columns<'a>(rows: impl Iterator<Item = &'a Summary>) -> simulated::Histories {
+pub(crate) fn columns<'a>(rows: impl Iterator<Item = &'a Summary>) -> simulated::Histories {
     let mut table = simulated::Histories::default();
     for row in rows {
         table.0.push(row.frequency());
@@ -55,14 +55,14 @@ fn columns<'a>(rows: impl Iterator<Item = &'a Summary>) -> simulated::Histories 
     table
 }
 
-fn summaries(rows: &[(Summary, u64)]) -> Summaries {
+pub(crate) fn summaries(rows: &[(Summary, u64)]) -> Summaries {
     let (x, recency_age, customer_age) = columns(rows.iter().map(|(row, _)| row));
     let counts: Vec<u64> = rows.iter().map(|(_, count)| *count).collect();
     Summaries::weighted(&x, &recency_age, &customer_age, &counts).unwrap()
 }
 
 /// Compares derivatives with central differences in the logarithm of each parameter.
-fn derivatives_hold<const N: usize>(
+pub(crate) fn derivatives_hold<const N: usize>(
     theta: [f64; N],
     evaluate: impl Fn([f64; N]) -> cvm_models::optimise::Evaluation,
 ) -> Result<(), TestCaseError> {

@@ -1,17 +1,19 @@
 //! The log-likelihood with its first and second derivatives.
 //!
-//! With everything relative to (α+T)^−R, and m(τ) = ((α+T)/(α+τ))^R,
+//! With everything relative to (α+t_x)^−R, and m(τ) = ((α+t_x)/(α+τ))^R,
 //!
 //! ```text
-//! ln L = ln (r)ₓ − r ln(1 + T/α) − x ln(α+T) + ln Q,   Q = S(T) + ∫ f(τ) m(τ) dτ
+//! ln L = ln (r)ₓ − r ln(1 + t_x/α) − x ln(α+t_x) + ln Q,   Q = m(T) S(T) + ∫ f(τ) m(τ) dτ
 //! ```
 //!
-//! Q is a sum over the nodes of the quadrature, and S(T) one more, of weights e^h that depend on the parameters. So, with
+//! so that nothing cancels: Q is at most 1, and ln L = ln Q without a repeat purchase.
+//!
+//! Q is a sum over the nodes of the quadrature, and the survivors m(T) S(T) one more, of weights e^h that depend on the parameters. So, with
 //! means over nodes by weight, ∇ ln Q = E ∇h and ∇² ln Q = E(∇²h + ∇h ∇hᵀ) − ∇ ln Q (∇ ln Q)ᵀ. That the nodes themselves
 //! move with the parameters does not matter: wherever they lie, they give the same integral.
 //!
-//! The terms before ln Q depend on x or on T alone and are summed over their distinct values. Customers without a repeat
-//! purchase have one Q for each distinct T, all others one for each distinct history.
+//! Customers without a repeat purchase have one Q for each distinct T, all others one for each distinct history. ln (r)ₓ is
+//! summed over the distinct x.
 
 use super::{Dropout, Nbd};
 use crate::btyd::{Histories, Summary};
@@ -53,20 +55,25 @@ trait Tally<D> {
 impl<D: Dropout> Nbd<D> {
     /// The log-likelihood of one customer.
     pub(in crate::btyd) fn log_likelihood(&self, customer: &Summary) -> f64 {
-        let (x, age) = (customer.count(), customer.customer_age());
-        let base = log_rising_factorial(self.r, x)[0]
-            - self.r * (age / self.alpha).ln_1p()
-            - if x > 0.0 {
-                x * (self.alpha + age).ln()
-            } else {
-                0.0
-            };
-        let u = self.log_odds_of_having_left(customer);
-        base + self.dropout.log_survival(age) + u.max(0.0) + (-u.abs()).exp().ln_1p()
+        let (x, recency_age) = (customer.count(), customer.recency_age());
+        let (survivors, left) = self.log_parts(customer);
+        let (less, more) = (survivors.min(left), survivors.max(left));
+        let mut base = log_rising_factorial(self.r, x)[0];
+        if x > 0.0 {
+            base -= self.r * (recency_age / self.alpha).ln_1p();
+            base -= x * (self.alpha + recency_age).ln();
+        }
+        base + more + (less - more).exp().ln_1p()
     }
 
-    /// ln of the odds ∫ f m / S(T) of having left by T; −∞ where t_x = T.
+    /// ln of the odds of having left by T; −∞ where t_x = T.
     pub(in crate::btyd) fn log_odds_of_having_left(&self, customer: &Summary) -> f64 {
+        let (survivors, left) = self.log_parts(customer);
+        left - survivors
+    }
+
+    /// ln m(T) S(T) and ln ∫ f m.
+    fn log_parts(&self, customer: &Summary) -> (f64, f64) {
         let window = Window {
             x: customer.count(),
             recency_age: customer.recency_age(),
@@ -77,15 +84,16 @@ impl<D: Dropout> Nbd<D> {
             window,
             sum: 0.0,
         };
-        let survivors = self.dropout.log_survival(window.age);
+        let survivors = self.log_ratio(window, window.age) + self.dropout.log_survival(window.age);
         let peak = self.sum_left(window, survivors, &mut tally);
-        peak + tally.sum.ln() - survivors
+        (survivors, peak + tally.sum.ln())
     }
 
     /// ln m(τ).
     #[inline]
     fn log_ratio(&self, window: Window, time: f64) -> f64 {
-        (self.r + window.x) * ((window.age - time) / (self.alpha + time)).ln_1p()
+        let since = (time - window.recency_age) / (self.alpha + window.recency_age);
+        -(self.r + window.x) * since.ln_1p()
     }
 
     /// Adds the nodes of ∫ f m. The value returned is the `peak` of the tally.
@@ -118,6 +126,39 @@ impl<D: Dropout> Nbd<D> {
             }
         }
         peak
+    }
+}
+
+impl<D: Dropout> Nbd<D> {
+    /// Adds ln m(τ) to what has no derivatives in r and α.
+    #[inline]
+    fn add_ratio<const N: usize>(&self, window: Window, time: f64, h: &mut Sums<N>) {
+        let count = self.r + window.x;
+        let (inverse, at_recency) = (
+            1.0 / (self.alpha + time),
+            1.0 / (self.alpha + window.recency_age),
+        );
+        let since = (time - window.recency_age) * at_recency;
+        let log = since.ln_1p();
+        let lost = since * inverse;
+        h.value -= count * log;
+        h.gradient[0] = -log;
+        h.gradient[1] = count * lost;
+        h.hessian[0][1] = lost;
+        h.hessian[1][1] = -count * lost * (inverse + at_recency);
+    }
+
+    /// Adds −r ln(1 + t_x/α) − x ln(α+t_x).
+    fn add_base<const N: usize>(&self, window: Window, sums: &mut Sums<N>) {
+        let Window { x, recency_age, .. } = window;
+        let (r, alpha) = (self.r, self.alpha);
+        let (log, inverse) = ((recency_age / alpha).ln_1p(), 1.0 / (alpha + recency_age));
+        let lost = recency_age / alpha * inverse;
+        sums.value -= r * log + x * (alpha + recency_age).ln();
+        sums.gradient[0] -= log;
+        sums.gradient[1] += r * lost - x * inverse;
+        sums.hessian[0][1] += lost;
+        sums.hessian[1][1] += x * inverse * inverse - r * lost * (1.0 / alpha + inverse);
     }
 }
 
@@ -162,20 +203,8 @@ impl<D: Terms<N>, const N: usize> Tally<D> for Derivatives<'_, D, N> {
 
     #[inline]
     fn add(&mut self, weight: f64, time: f64, peak: f64) {
-        let Window { x, age, .. } = self.window;
         let mut h = self.nbd.dropout.density(time);
-        let (count, inverse, at_age) = (
-            self.nbd.r + x,
-            1.0 / (self.nbd.alpha + time),
-            1.0 / (self.nbd.alpha + age),
-        );
-        let ahead = (age - time) * inverse;
-        let log = ahead.ln_1p();
-        h.value += count * log;
-        h.gradient[0] = log;
-        h.gradient[1] = -count * ahead * at_age;
-        h.hessian[0][1] = -ahead * at_age;
-        h.hessian[1][1] = count * ahead * at_age * (inverse + at_age);
+        self.nbd.add_ratio(self.window, time, &mut h);
         self.sums.add_weight(weight * (h.value - peak).exp(), &h);
     }
 
@@ -215,8 +244,7 @@ pub(in crate::btyd) fn evaluate<D: Terms<N>, const N: usize>(
     nbd: &Nbd<D>,
     data: &Histories,
 ) -> Evaluation {
-    let mut total = by_frequency(nbd.r, data);
-    add_by_age(nbd, data, &mut total);
+    let total = by_frequency(nbd.r, data);
     let mut once = data.customers_without_repeat();
     once.retain(|(_, customers)| *customers > 0.0);
     let plus = |mut a: Sums<N>, b: Sums<N>| {
@@ -251,7 +279,9 @@ pub(in crate::btyd) fn evaluate<D: Terms<N>, const N: usize>(
                     recency_age: data.recencies[row.recency as usize],
                     age: data.ages[row.age as usize].0,
                 };
-                sums.add_times(row.customers, &log_q(nbd, window));
+                let mut terms = log_q(nbd, window);
+                nbd.add_base(window, &mut terms);
+                sums.add_times(row.customers, &terms);
             }
             sums
         },
@@ -262,15 +292,19 @@ pub(in crate::btyd) fn evaluate<D: Terms<N>, const N: usize>(
 
 /// ln Q of one history with its derivatives.
 fn log_q<D: Terms<N>, const N: usize>(nbd: &Nbd<D>, window: Window) -> Sums<N> {
-    let survivors = nbd.dropout.survival(window.age);
+    let mut survivors = nbd.dropout.survival(window.age);
+    nbd.add_ratio(window, window.age, &mut survivors);
     let mut tally = Derivatives {
         nbd,
         window,
         sums: Sums::ZERO,
     };
     let peak = nbd.sum_left(window, survivors.value, &mut tally);
-    let height = peak.max(survivors.value);
-    tally.rescale((peak - height).exp());
+    let mut height = survivors.value;
+    if tally.total() > 0.0 {
+        height = height.max(peak + tally.total().ln());
+        tally.rescale((peak - height).exp());
+    }
     let mut q = tally.sums;
     q.add_weight((survivors.value - height).exp(), &survivors);
     let total = q.value;
@@ -294,40 +328,6 @@ fn by_frequency<const N: usize>(r: f64, data: &Histories) -> Sums<N> {
         total.hessian[0][0] += n * second;
     }
     total
-}
-
-/// −r ln(1 + T/α) − x ln(α+T), summed over the customers of each distinct T.
-fn add_by_age<D: Dropout, const N: usize>(nbd: &Nbd<D>, data: &Histories, total: &mut Sums<N>) {
-    let (r, alpha) = (nbd.r, nbd.alpha);
-    let ages = &data.ages;
-    let sums = ordered_fold(
-        ages.len(),
-        [0.0; 5],
-        |chunk| {
-            let mut sums = [0.0; 5];
-            for &(age, n, nx) in &ages[chunk] {
-                let (log, inverse) = ((age / alpha).ln_1p(), 1.0 / (alpha + age));
-                let lost = age / alpha * inverse;
-                sums[0] += r * n * log
-                    + if nx > 0.0 {
-                        nx * (alpha + age).ln()
-                    } else {
-                        0.0
-                    };
-                sums[1] += n * log;
-                sums[2] += nx * inverse - r * n * lost;
-                sums[3] += n * lost;
-                sums[4] += nx * inverse * inverse - r * n * lost * (1.0 / alpha + inverse);
-            }
-            sums
-        },
-        |a, b| std::array::from_fn(|i| a[i] + b[i]),
-    );
-    total.value -= sums[0];
-    total.gradient[0] -= sums[1];
-    total.gradient[1] -= sums[2];
-    total.hessian[0][1] += sums[3];
-    total.hessian[1][1] += sums[4];
 }
 
 /// ln (r)ₓ = ln Γ(r+x) − ln Γ(r) for a whole x, with its first two derivatives in r.

@@ -65,6 +65,8 @@ impl<D: Dropout> Nbd<D> {
     /// `probabilities[k]` becomes that of exactly k purchases in `time`: those of a negative binomial count until τ or
     /// `time`, whichever comes first.
     pub(in crate::btyd) fn distribution(&self, time: f64, probabilities: &mut [f64]) {
+        /// ln of 1e-26.
+        const NEGLIGIBLE: f64 = -60.0;
         probabilities.fill(0.0);
         let Some(none) = probabilities.first_mut() else {
             return;
@@ -95,12 +97,34 @@ impl<D: Dropout> Nbd<D> {
             self.dropout.rate(until) + self.rate_of_counts(until)
         });
         for panel in panels {
+            if self.log_rest(panel.start, &coefficients) < NEGLIGIBLE {
+                break;
+            }
             for (until, weight) in panel.nodes() {
                 add(until, weight.ln() + self.dropout.log_density(until));
             }
         }
         // Bounds hold exactly, sums to the last digits.
         probabilities.iter_mut().for_each(|p| *p = p.min(1.0));
+    }
+
+    /// ln of a bound of the probability to leave after `time` with any of the counts.
+    fn log_rest(&self, time: f64, coefficients: &[f64]) -> f64 {
+        let survivors = self.dropout.log_survival(time);
+        if self.r * time <= self.alpha * exact(coefficients.len() as u64) {
+            return survivors;
+        }
+        // Past the mean αk/r of each of them, so that all fall from here on.
+        let (mut log, one_more) = (
+            survivors - self.r * (time / self.alpha).ln_1p(),
+            -(self.alpha / time).ln_1p(),
+        );
+        let mut most = f64::NEG_INFINITY;
+        for coefficient in coefficients {
+            most = most.max(log + coefficient);
+            log += one_more;
+        }
+        most
     }
 
     /// As a function of τ the probability of k purchases is a bump of standard deviation √(τ(α+τ)/r) about τ = αk/r,

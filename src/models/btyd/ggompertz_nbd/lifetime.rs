@@ -27,17 +27,18 @@ struct Growth {
 impl GammaGompertz {
     #[inline]
     fn at(&self, time: f64) -> Growth {
-        /// e^(bτ) is finite up to here.
-        const FAR: f64 = 700.0;
+        /// e^(bτ) is finite up to here and beyond.
+        const FAR: f64 = 600.0;
         let exponent = self.b * time;
-        let (log, decay, passed) = if exponent < FAR {
-            let growth = exponent.exp_m1();
+        let growth = exponent.exp_m1();
+        let scaled = growth / self.beta;
+        let (log, decay, passed) = if exponent < FAR && scaled.is_finite() {
             let decay = 1.0 / (1.0 + growth);
-            ((growth / self.beta).ln_1p(), decay, growth * decay)
+            (scaled.ln_1p(), decay, growth * decay)
         } else {
-            let decay = (-exponent).exp();
-            let log = exponent - self.beta.ln() + ((self.beta - 1.0) * decay).ln_1p();
-            (log, decay, 1.0)
+            let (decay, passed) = ((-exponent).exp(), -(-exponent).exp_m1());
+            let log = exponent + (self.beta * decay + passed).ln() - self.beta.ln();
+            (log, decay, passed)
         };
         let share = 1.0 / (self.beta * decay + passed);
         Growth {
@@ -100,8 +101,8 @@ impl Dropout for GammaGompertz {
 
     #[inline]
     fn log_density(&self, time: f64) -> f64 {
-        let log = self.at(time).log;
-        (self.s * self.b / self.beta).ln() + self.b * time - (self.s + 1.0) * log
+        let Growth { log, share, .. } = self.at(time);
+        (self.s * self.b * share).ln() - self.s * log
     }
 
     /// Singularities lie π/b or more off the axis, and matter as long as 1 + (β−1) e^(−bτ) differs from 1.
@@ -110,8 +111,10 @@ impl Dropout for GammaGompertz {
         const LONGEST: f64 = 4.0;
         const NONE: f64 = 1e-18;
         let Growth { decay, share, .. } = self.at(time);
-        let slope = self.b * (1.0 - (self.s + 1.0) * share).abs() / LOG_CHANGE;
-        if (self.beta - 1.0).abs() * decay > NONE {
+        // 1 − p − s p, where 1 − p = (β − 1) e^(−bτ) p.
+        let rest = (self.beta - 1.0) * decay;
+        let slope = self.b * share * (rest - self.s).abs() / LOG_CHANGE;
+        if rest.abs() > NONE {
             slope.max(self.b / LONGEST)
         } else {
             slope
@@ -133,9 +136,11 @@ impl Terms<5> for GammaGompertz {
     #[inline]
     fn density(&self, time: f64) -> Sums<5> {
         let GammaGompertz { b, s, beta } = *self;
-        let mut sums = self.power(s + 1.0, time, &self.at(time));
-        sums.value += (s * b / beta).ln() + b * time;
-        sums.gradient[2] += 1.0 / b + time;
+        let growth = self.at(time);
+        let mut sums = self.power(s + 1.0, time, &growth);
+        // As s b p S(τ), and 1 − p = (β − 1) e^(−bτ) p: for large bτ the sums cancel.
+        sums.value = (s * b * growth.share).ln() - s * growth.log;
+        sums.gradient[2] = 1.0 / b + time * growth.share * ((beta - 1.0) * growth.decay - s);
         sums.gradient[3] += 1.0 / s;
         sums.gradient[4] -= 1.0 / beta;
         sums.hessian[2][2] -= 1.0 / (b * b);
