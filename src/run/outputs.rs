@@ -3,16 +3,27 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use arrow::datatypes::Schema;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::error::RunError;
 use super::work::{Learned, RunAtWork};
 use crate::engine::types::sql_type;
 use crate::plan::{MODEL_CALIBRATION, MODEL_FITS, PlannedOutput, ROWS_SET_ASIDE};
-use crate::publish::{BoxError, ColumnToWrite, Publication, Sink, TableToWrite};
+use crate::publish::{BoxError, ColumnToWrite, Publication, Rows, Sink, TableToWrite};
 use crate::score::{PreviousFits, calibration_to_batch, fits_to_batch};
 use crate::source::set_aside_schema;
 use crate::spec::SqlType;
+
+/// A table that cvm itself makes, in words.
+struct OwnTable<'a> {
+    name: &'a str,
+    description: &'a str,
+    grain: &'a str,
+    key: &'a [&'a str],
+    /// What each column means, in their order.
+    columns: &'a [&'a str],
+}
 
 /// Writes what a run made.
 pub(super) struct Outputs<'a> {
@@ -106,22 +117,37 @@ impl Outputs<'_> {
             "The first column that did not fit; null where the whole row did not.",
             "What did not fit.",
         ];
-        let schema = set_aside_schema();
-        let table = TableToWrite {
-            name: ROWS_SET_ASIDE.to_owned(),
-            description: "Raw rows that did not fit their contract and went no further.".to_owned(),
-            grain: "one row a raw row that was set aside".to_owned(),
-            key: ["source", "file", "line"].map(str::to_owned).to_vec(),
-            columns: columns_of(&schema, &descriptions),
-        };
         let batches = self
             .work
             .set_aside
             .batches()
             .map(|batch| batch.map_err(|error| Box::new(error) as BoxError));
-        self.publication
-            .prepare(&table, stream::iter(batches).boxed())
-            .await?;
+        let table = OwnTable {
+            name: ROWS_SET_ASIDE,
+            description: "Raw rows that did not fit their contract and went no further.",
+            grain: "one row a raw row that was set aside",
+            key: &["source", "file", "line"],
+            columns: &descriptions,
+        };
+        self.write_own(&table, &set_aside_schema(), stream::iter(batches).boxed())
+            .await
+    }
+
+    /// Writes a table that cvm itself makes.
+    async fn write_own(
+        &self,
+        table: &OwnTable<'_>,
+        schema: &Schema,
+        rows: Rows,
+    ) -> Result<(), RunError> {
+        let table = TableToWrite {
+            name: table.name.to_owned(),
+            description: table.description.to_owned(),
+            grain: table.grain.to_owned(),
+            key: table.key.iter().map(|key| (*key).to_owned()).collect(),
+            columns: columns_of(schema, table.columns),
+        };
+        self.publication.prepare(&table, rows).await?;
         Ok(())
     }
 
@@ -156,19 +182,16 @@ impl Outputs<'_> {
             "(estimate − previous_estimate) ÷ standard_error.",
             "Why there is no fit, or what speaks against it.",
         ];
-        let table = TableToWrite {
-            name: MODEL_FITS.to_owned(),
-            description: "What every model of the run was fitted to.".to_owned(),
-            grain: "one row a parameter of a fit".to_owned(),
-            key: ["score", "model", "period", "parameter"]
-                .map(str::to_owned)
-                .to_vec(),
-            columns: columns_of(&batch.schema(), &descriptions),
+        let table = OwnTable {
+            name: MODEL_FITS,
+            description: "What every model of the run was fitted to.",
+            grain: "one row a parameter of a fit",
+            key: &["score", "model", "period", "parameter"],
+            columns: &descriptions,
         };
-        self.publication
-            .prepare(&table, stream::iter([Ok(batch)]).boxed())
-            .await?;
-        Ok(())
+        let schema = batch.schema();
+        self.write_own(&table, &schema, stream::iter([Ok(batch)]).boxed())
+            .await
     }
 
     /// Writes `model_calibration`.
@@ -194,24 +217,21 @@ impl Outputs<'_> {
             "Mean log-probability that the model gave to what came, the higher the better: models are chosen by it; overall only.",
             "Whether the score predicts with this model.",
         ];
-        let table = TableToWrite {
-            name: MODEL_CALIBRATION.to_owned(),
-            description: "What every model foretold of the holdout beside what came. Empty where the pipeline declares no validation.".to_owned(),
-            grain: "one row a model and group of customers, or week".to_owned(),
-            key: ["score", "model", "grouping", "group_name"]
-                .map(str::to_owned)
-                .to_vec(),
-            columns: columns_of(&batch.schema(), &descriptions),
+        let table = OwnTable {
+            name: MODEL_CALIBRATION,
+            description: "What every model foretold of the holdout beside what came. Empty where the pipeline declares no validation.",
+            grain: "one row a model and group of customers, or week",
+            key: &["score", "model", "grouping", "group_name"],
+            columns: &descriptions,
         };
-        self.publication
-            .prepare(&table, stream::iter([Ok(batch)]).boxed())
-            .await?;
-        Ok(())
+        let schema = batch.schema();
+        self.write_own(&table, &schema, stream::iter([Ok(batch)]).boxed())
+            .await
     }
 }
 
 /// The columns of a table that cvm itself makes.
-fn columns_of(schema: &arrow::datatypes::Schema, descriptions: &[&str]) -> Vec<ColumnToWrite> {
+fn columns_of(schema: &Schema, descriptions: &[&str]) -> Vec<ColumnToWrite> {
     let described = schema.fields().iter().zip(descriptions);
     described
         .filter_map(|(field, description)| {

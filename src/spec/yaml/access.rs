@@ -109,6 +109,7 @@ static NO_CONTENT: Node = Node {
     value: Value::Map(Vec::new()),
     at: At { line: 0, column: 0 },
     from_environment: false,
+    is_stand_in: false,
 };
 
 impl<'de> de::VariantAccess<'de> for VariantOf<'_> {

@@ -41,8 +41,18 @@ impl<'a> NodeDecoder<'a> {
         result.map_err(|fault| fault.within(&path))
     }
 
+    /// Whether the node stands in for something of which nothing is known yet: any value of the wanted type serves.
+    fn is_empty_stand_in(&self) -> bool {
+        self.node.is_stand_in && matches!(self.node.value, Value::Null)
+    }
+
     /// A number or boolean that came as text from the environment.
     fn scalar<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if self.is_empty_stand_in() {
+            return visitor
+                .visit_i64(0)
+                .map_err(|fault: Fault| fault.within(&self.path));
+        }
         let Value::Text(text) = &self.node.value else {
             return self.visit(visitor);
         };
@@ -66,7 +76,44 @@ impl<'de> Deserializer<'de> for NodeDecoder<'_> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if self.is_empty_stand_in() {
+            return visitor
+                .visit_str("")
+                .map_err(|fault: Fault| fault.within(&self.path));
+        }
         self.visit(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if self.is_empty_stand_in() {
+            return visitor.visit_seq(ListAccess {
+                items: &[],
+                next: 0,
+                path: &self.path,
+            });
+        }
+        self.visit(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if self.is_empty_stand_in() {
+            let result = visitor.visit_map(EntryAccess {
+                entries: &[],
+                next: 0,
+                path: &self.path,
+            });
+            return result.map_err(|fault| fault.within(&self.path));
+        }
+        self.visit(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        self.deserialize_map(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -96,8 +143,10 @@ impl<'de> Deserializer<'de> for NodeDecoder<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
+        let stands_in = self.is_empty_stand_in();
         let (node, path) = (self.node, self.path);
         let (variant, content) = match &node.value {
+            _ if stands_in => (variants.first().copied().unwrap_or_default(), None),
             Value::Text(text) => (text.as_str(), None),
             Value::Map(entries) => match entries.as_slice() {
                 [(key, content)] => (key.key(), Some(content)),
@@ -139,11 +188,14 @@ impl<'de> Deserializer<'de> for NodeDecoder<'_> {
         self.scalar(visitor)
     }
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if self.is_empty_stand_in() {
+            return visitor.visit_bool(false);
+        }
         self.scalar(visitor)
     }
 
     serde::forward_to_deserialize_any! {
         i8 i16 i32 u8 u16 f32 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map struct identifier ignored_any
+        tuple tuple_struct identifier ignored_any
     }
 }

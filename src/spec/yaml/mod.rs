@@ -1,8 +1,8 @@
 //! YAML files into typed values, with the place of each value and *every* fault of a file at once.
 //!
 //! serde stops at the first fault. So a file is first read into a tree of nodes; then the tree is decoded,
-//! and whenever that fails the fault is noted, the faulty node is cut out, and decoding starts again.
-//! Files are a page long, so the repetition costs nothing.
+//! and whenever that fails the fault is noted, the faulty node is cut out, or a missing one is stood in for, and
+//! decoding starts again. Files are a page long, so the repetition costs nothing.
 
 mod access;
 mod deserializer;
@@ -53,14 +53,24 @@ pub fn decode<T: DeserializeOwned>(
             Err(fault) => fault,
         };
         let path = fault.path.clone().unwrap_or_default();
-        let follows_from_a_cut = matches!(&fault.kind, FaultKind::Missing(field) if {
+        let stands_in = root.is_within_stand_in(&path);
+        if let FaultKind::Missing(key) = fault.kind {
             let mut child = path.clone();
-            child.push(Step::Key((*field).to_owned()));
-            cut.contains(&child)
-        });
-        if !follows_from_a_cut {
-            problems.push(fault.into_problem(file, &root));
+            child.push(Step::Key(key.to_owned()));
+            let follows_from_a_cut = cut.contains(&child);
+            if !stands_in && !follows_from_a_cut {
+                problems.push(fault.into_problem(file, &root));
+            }
+            if root.stand_in(&path, key) {
+                continue;
+            }
+            break;
         }
+        // What no value can stand in for ends the search, as do faults of the whole file.
+        if stands_in {
+            break;
+        }
+        problems.push(fault.into_problem(file, &root));
         if path.is_empty() || !root.cut(&path) {
             break;
         }

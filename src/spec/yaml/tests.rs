@@ -64,6 +64,22 @@ fn values_keep_their_places() {
 }
 
 #[test]
+fn every_missing_key_is_told_beside_other_faults() {
+    let name = "a.yml:1: the key `name` is missing (add `name:` here)";
+    let size = "a.yml:1: the key `size` is missing (add `size:` here)";
+    assert_eq!(read("{}").unwrap_err(), [name, size]);
+    assert_eq!(
+        read("kind: boxd\nparts: { a: { weihgt: 1 } }").unwrap_err(),
+        [
+            name,
+            size,
+            "a.yml:1: `boxd` is no kind; did you mean `boxed`? (change the value)",
+            "a.yml:2: unknown key `weihgt` (did you mean `weight`?)",
+        ]
+    );
+}
+
+#[test]
 fn enums_are_written_by_name_or_with_content() {
     assert_eq!(
         read("name: x\nsize: 3\nkind: boxed").unwrap().kind,

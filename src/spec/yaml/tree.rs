@@ -36,6 +36,8 @@ pub(super) struct Node {
     pub(super) at: At,
     /// Whether the text holds a value of the environment, which may be a secret and is never printed.
     pub(super) from_environment: bool,
+    /// Whether the node is not in the file: it stands in for what is missing, so that decoding goes on beyond it.
+    pub(super) is_stand_in: bool,
 }
 
 impl Node {
@@ -60,6 +62,51 @@ impl Node {
                     .find(|(k, _)| k.key() == key)
                     .map(|(_, value)| value),
                 (Value::List(items), Step::Index(index)) => items.get(*index),
+                _ => None,
+            })
+    }
+
+    /// Whether the node at `path`, or one above it, stands in for what is missing.
+    pub(super) fn is_within_stand_in(&self, path: &[Step]) -> bool {
+        (0..=path.len()).any(|end| {
+            let node = path.get(..end).and_then(|above| self.find(above));
+            node.is_some_and(|node| node.is_stand_in)
+        })
+    }
+
+    /// Puts a stand-in for the missing `key` into the map at `path`; false when there is no such map, or the key is there.
+    pub(super) fn stand_in(&mut self, path: &[Step], key: &str) -> bool {
+        let Some(node) = self.find_mut(path) else {
+            return false;
+        };
+        if node.is_stand_in && matches!(node.value, Value::Null) {
+            node.value = Value::Map(Vec::new());
+        }
+        let at = node.at;
+        let Value::Map(entries) = &mut node.value else {
+            return false;
+        };
+        if entries.iter().any(|(known, _)| known.key() == key) {
+            return false;
+        }
+        let absent = |value| Node {
+            value,
+            at,
+            from_environment: false,
+            is_stand_in: true,
+        };
+        entries.push((absent(Value::Text(key.to_owned())), absent(Value::Null)));
+        true
+    }
+
+    fn find_mut(&mut self, path: &[Step]) -> Option<&mut Node> {
+        path.iter()
+            .try_fold(self, |node, step| match (&mut node.value, step) {
+                (Value::Map(entries), Step::Key(key)) => entries
+                    .iter_mut()
+                    .find(|(known, _)| known.key() == key)
+                    .map(|(_, value)| value),
+                (Value::List(items), Step::Index(index)) => items.get_mut(*index),
                 _ => None,
             })
     }
@@ -105,6 +152,7 @@ impl<'de> Deserialize<'de> for Node {
             value: spanned.value,
             at,
             from_environment: false,
+            is_stand_in: false,
         })
     }
 }
