@@ -1,10 +1,10 @@
 //! `buy_till_you_die`: who is still a customer, how often they will buy, what that is worth, and how sure all that is.
 //!
-//! A model of purchases, the best of those that the pipeline lists ([`purchases`]), is fitted on the distinct (frequency,
-//! recency_age, customer_age) with their counts; a model of spend ([`spend`]) on the customers with a repeat purchase and
+//! A model of purchases, the best of those that the pipeline lists (`purchases`), is fitted on the distinct (frequency,
+//! recency_age, customer_age) with their counts; a model of spend (`spend`) on the customers with a repeat purchase and
 //! a positive mean value. Lifetime value is the expected spend times the expected purchases within the horizon, each
 //! discounted to the day of the run. Where a figure cannot be given it is null, and `reason` says why. Where the pipeline
-//! holds days out, each listed model also foretells these, and `model_calibration` tells how it did ([`holdout`]).
+//! holds days out, each listed model also foretells these, and `model_calibration` tells how it did (`holdout`).
 
 mod columns;
 mod holdout;
