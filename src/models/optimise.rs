@@ -259,6 +259,19 @@ impl Quadratic {
             .sum()
     }
 
+    /// What to say of a point from which a full Newton step would gain no more than `noise`; `None` of any other.
+    fn settled(&self, noise: f64) -> Option<StopReason> {
+        if self.expected_gain() > noise {
+            return None;
+        }
+        let flat = self.eigen.eigenvalues.min() < LEAST_INFORMATION;
+        Some(if flat {
+            StopReason::Flat
+        } else {
+            StopReason::Converged
+        })
+    }
+
     /// The minimiser within `radius`, by bisection on the damping (Nocedal & Wright 2006, section 4.3).
     fn step(&self, radius: f64) -> DVector<f64> {
         let damped = |damping: f64| {
@@ -397,13 +410,8 @@ impl Search {
     ) -> Option<StopReason> {
         let local = self.local();
         let noise = 1e-16 * (1.0 + self.evaluation.value.abs());
-        if local.expected_gain() <= noise {
-            let flat = local.eigen.eigenvalues.min() < LEAST_INFORMATION;
-            return Some(if flat {
-                StopReason::Flat
-            } else {
-                StopReason::Converged
-            });
+        if let Some(reason) = local.settled(noise) {
+            return Some(reason);
         }
         let wanted = local.step(*radius);
         let parameters = self.position.len();
@@ -440,6 +448,42 @@ impl Search {
             self.position = target;
             self.evaluation = trial;
         }
-        (self.idle >= MAX_IDLE).then_some(StopReason::Stalled)
+        if self.idle < MAX_IDLE {
+            return None;
+        }
+        // What is left to gain may be within the rounding of the sum, where no step can find it.
+        let settled = self.local().settled(rounding);
+        Some(settled.unwrap_or(StopReason::Stalled))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// −50 (y − 1)² − 10⁴ in y = ln θ, its slope off by 3e-5 to either side as that of a long sum is by rounding: the gain
+    /// which that promises, 4.5e-12, is more than the last digit of the value and less than what can be told of it.
+    #[test]
+    fn a_slope_that_is_rounding_does_not_hide_the_maximum() {
+        let objective = |theta: &[f64]| {
+            let t = theta[0];
+            let y = t.ln() - 1.0;
+            let off = if t.to_bits().count_ones() % 2 == 0 {
+                3e-5
+            } else {
+                -3e-5
+            };
+            let slope = -100.0 * y + off;
+            Evaluation {
+                value: -50.0 * y * y - 1e4,
+                gradient: vec![slope / t],
+                hessian: vec![vec![(-100.0 - slope) / (t * t)]],
+            }
+        };
+        let none: Option<fn(&[f64]) -> Evaluation> = None;
+        let limits = SearchLimits::default();
+        let found = maximise(objective, none, &[vec![1.0]], &[1.0], &limits).unwrap();
+        assert!((found.parameters[0].ln() - 1.0).abs() < 1e-5);
+        assert_eq!(found.convergence.reason, StopReason::Converged);
     }
 }

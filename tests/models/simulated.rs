@@ -1,7 +1,7 @@
 //! Customers drawn from known parameters: the fit must find them again.
 
 use cvm_models::btyd::Summaries;
-use cvm_models::fit::Fit;
+use cvm_models::fit::{Estimate, Fit};
 use cvm_models::spend::Spenders;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha12Rng;
@@ -156,6 +156,40 @@ fn gamma_gamma_recovers_its_parameters() {
             &truth,
         );
     }
+}
+
+/// Whether every parameter of a converged fit lies within three standard errors of the truth.
+fn is_near<M>(fit: &Fit<M>, truth: &[f64]) -> bool {
+    let near = |(estimate, truth): (&Estimate, &f64)| {
+        (estimate.value - truth).abs() < 3.0 * estimate.standard_error.unwrap()
+    };
+    fit.convergence.converged && fit.estimates.iter().zip(truth).all(near)
+}
+
+#[test]
+fn bg_nbd_recovers_its_parameters_in_nineteen_of_twenty_seeds() {
+    let truth = [0.8, 40.0, 0.6, 3.0];
+    let recovered = (0..20)
+        .filter(|seed| {
+            let (x, recency_age, customer_age) = histories(4_000, truth, 730.0, 100 + seed);
+            let summaries = Summaries::new(&x, &recency_age, &customer_age).unwrap();
+            is_near(&bg_nbd::fit(&summaries), &truth)
+        })
+        .count();
+    assert!(recovered >= 19, "{recovered}");
+}
+
+#[test]
+fn gamma_gamma_recovers_its_parameters_in_nineteen_of_twenty_seeds() {
+    let truth = [6.25, 3.74, 15.44];
+    let recovered = (0..20)
+        .filter(|seed| {
+            let (purchases, means) = spend(4_000, truth, 100 + seed);
+            let spenders = Spenders::new(&purchases, &means).unwrap();
+            is_near(&gamma_gamma::fit(&spenders), &truth)
+        })
+        .count();
+    assert!(recovered >= 19, "{recovered}");
 }
 
 /// The log-likelihood could rise by no more than 1e-8.
