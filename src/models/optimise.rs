@@ -468,7 +468,7 @@ mod tests {
         let objective = |theta: &[f64]| {
             let t = theta[0];
             let y = t.ln() - 1.0;
-            let off = if t.to_bits().count_ones() % 2 == 0 {
+            let off = if t.to_bits().count_ones().is_multiple_of(2) {
                 3e-5
             } else {
                 -3e-5

@@ -1,4 +1,4 @@
-//! The log-likelihood with its first and second derivatives.
+//! The log-likelihood of one customer, and the quadrature under it.
 //!
 //! With everything relative to (α+t_x)^−R, and m(τ) = ((α+t_x)/(α+τ))^R,
 //!
@@ -7,41 +7,22 @@
 //! ```
 //!
 //! so that nothing cancels: Q is at most 1, and ln L = ln Q without a repeat purchase.
-//!
-//! Q is a sum over the nodes of the quadrature, and the survivors m(T) S(T) one more, of weights e^h that depend on the parameters. So, with
-//! means over nodes by weight, ∇ ln Q = E ∇h and ∇² ln Q = E(∇²h + ∇h ∇hᵀ) − ∇ ln Q (∇ ln Q)ᵀ. That the nodes themselves
-//! move with the parameters does not matter: wherever they lie, they give the same integral.
-//!
-//! Customers without a repeat purchase have one Q for each distinct T, all others one for each distinct history. ln (r)ₓ is
-//! summed over the distinct x.
 
 use super::{Dropout, Nbd};
-use crate::btyd::{Histories, Summary};
-use crate::chunks::ordered_fold;
-use crate::optimise::{Evaluation, Sums};
+use crate::btyd::Summary;
 use crate::quadrature::Panels;
 use crate::special::{digamma, ln_gamma, trigamma};
 
-/// A [`Dropout`] with the derivatives of its logarithms in the N parameters r, α and its own, in that order. Those in r
-/// and α are 0.
-pub(in crate::btyd) trait Terms<const N: usize>: Dropout {
-    /// ln S(τ).
-    fn survival(&self, time: f64) -> Sums<N>;
-
-    /// ln f(τ).
-    fn density(&self, time: f64) -> Sums<N>;
-}
-
 /// What of a history Q depends on.
 #[derive(Clone, Copy)]
-struct Window {
-    x: f64,
-    recency_age: f64,
-    age: f64,
+pub(super) struct Window {
+    pub(super) x: f64,
+    pub(super) recency_age: f64,
+    pub(super) age: f64,
 }
 
 /// A sum over the nodes of Q.
-trait Tally<D> {
+pub(super) trait Tally {
     /// Multiplies what was added so far.
     fn rescale(&mut self, factor: f64);
 
@@ -98,7 +79,7 @@ impl<D: Dropout> Nbd<D> {
 
     /// Adds the nodes of ∫ f m. The value returned is the `peak` of the tally.
     #[inline]
-    fn sum_left(&self, window: Window, survivors: f64, tally: &mut impl Tally<D>) -> f64 {
+    pub(super) fn sum_left(&self, window: Window, survivors: f64, tally: &mut impl Tally) -> f64 {
         /// What is left of the integral is no more than e^−37 of Q, which is half of an ulp.
         const NEGLIGIBLE: f64 = 37.0;
         let count = self.r + window.x;
@@ -129,39 +110,6 @@ impl<D: Dropout> Nbd<D> {
     }
 }
 
-impl<D: Dropout> Nbd<D> {
-    /// Adds ln m(τ) to what has no derivatives in r and α.
-    #[inline]
-    fn add_ratio<const N: usize>(&self, window: Window, time: f64, h: &mut Sums<N>) {
-        let count = self.r + window.x;
-        let (inverse, at_recency) = (
-            1.0 / (self.alpha + time),
-            1.0 / (self.alpha + window.recency_age),
-        );
-        let since = (time - window.recency_age) * at_recency;
-        let log = since.ln_1p();
-        let lost = since * inverse;
-        h.value -= count * log;
-        h.gradient[0] = -log;
-        h.gradient[1] = count * lost;
-        h.hessian[0][1] = lost;
-        h.hessian[1][1] = -count * lost * (inverse + at_recency);
-    }
-
-    /// Adds −r ln(1 + t_x/α) − x ln(α+t_x).
-    fn add_base<const N: usize>(&self, window: Window, sums: &mut Sums<N>) {
-        let Window { x, recency_age, .. } = window;
-        let (r, alpha) = (self.r, self.alpha);
-        let (log, inverse) = ((recency_age / alpha).ln_1p(), 1.0 / (alpha + recency_age));
-        let lost = recency_age / alpha * inverse;
-        sums.value -= r * log + x * (alpha + recency_age).ln();
-        sums.gradient[0] -= log;
-        sums.gradient[1] += r * lost - x * inverse;
-        sums.hessian[0][1] += lost;
-        sums.hessian[1][1] += x * inverse * inverse - r * lost * (1.0 / alpha + inverse);
-    }
-}
-
 /// The value alone.
 struct Value<'a, D> {
     nbd: &'a Nbd<D>,
@@ -169,7 +117,7 @@ struct Value<'a, D> {
     sum: f64,
 }
 
-impl<D: Dropout> Tally<D> for Value<'_, D> {
+impl<D: Dropout> Tally for Value<'_, D> {
     fn rescale(&mut self, factor: f64) {
         self.sum *= factor;
     }
@@ -185,156 +133,8 @@ impl<D: Dropout> Tally<D> for Value<'_, D> {
     }
 }
 
-/// Σ e^h, Σ e^h ∇h and Σ e^h (∇²h + ∇h ∇hᵀ).
-struct Derivatives<'a, D, const N: usize> {
-    nbd: &'a Nbd<D>,
-    window: Window,
-    sums: Sums<N>,
-}
-
-impl<D: Terms<N>, const N: usize> Tally<D> for Derivatives<'_, D, N> {
-    fn rescale(&mut self, factor: f64) {
-        let sums = &mut self.sums;
-        sums.value *= factor;
-        sums.gradient.iter_mut().for_each(|g| *g *= factor);
-        let hessian = sums.hessian.iter_mut().flatten();
-        hessian.for_each(|h| *h *= factor);
-    }
-
-    #[inline]
-    fn add(&mut self, weight: f64, time: f64, peak: f64) {
-        let mut h = self.nbd.dropout.density(time);
-        self.nbd.add_ratio(self.window, time, &mut h);
-        self.sums.add_weight(weight * (h.value - peak).exp(), &h);
-    }
-
-    fn total(&self) -> f64 {
-        self.sums.value
-    }
-}
-
-impl<const N: usize> Sums<N> {
-    /// Adds the weight e^h with the derivatives of e^h.
-    #[inline]
-    fn add_weight(&mut self, weight: f64, h: &Self) {
-        self.value += weight;
-        for i in 0..N {
-            let slope = weight * h.gradient[i];
-            self.gradient[i] += slope;
-            for j in i..N {
-                self.hessian[i][j] += slope * h.gradient[j] + weight * h.hessian[i][j];
-            }
-        }
-    }
-
-    #[inline]
-    fn add_times(&mut self, customers: f64, o: &Self) {
-        self.value += customers * o.value;
-        for i in 0..N {
-            self.gradient[i] += customers * o.gradient[i];
-            for j in i..N {
-                self.hessian[i][j] += customers * o.hessian[i][j];
-            }
-        }
-    }
-}
-
-/// Value, gradient and Hessian of the log-likelihood of all customers.
-pub(in crate::btyd) fn evaluate<D: Terms<N>, const N: usize>(
-    nbd: &Nbd<D>,
-    data: &Histories,
-) -> Evaluation {
-    let total = by_frequency(nbd.r, data);
-    let ages = data.ages.iter().map(|(age, ..)| *age);
-    let once: Vec<(f64, f64)> = ages
-        .zip(data.once.iter().copied())
-        .filter(|(_, customers)| *customers > 0.0)
-        .collect();
-    let plus = |mut a: Sums<N>, b: Sums<N>| {
-        a.add_times(1.0, &b);
-        a
-    };
-    let total = ordered_fold(
-        once.len(),
-        total,
-        |chunk| {
-            let mut sums = Sums::ZERO;
-            for &(age, customers) in &once[chunk] {
-                let window = Window {
-                    x: 0.0,
-                    recency_age: 0.0,
-                    age,
-                };
-                sums.add_times(customers, &log_q(nbd, window));
-            }
-            sums
-        },
-        plus,
-    );
-    ordered_fold(
-        data.repeaters.len(),
-        total,
-        |chunk| {
-            let mut sums = Sums::ZERO;
-            for row in &data.repeaters[chunk] {
-                let window = Window {
-                    x: data.frequencies[row.frequency as usize].0,
-                    recency_age: data.recencies[row.recency as usize],
-                    age: data.ages[row.age as usize].0,
-                };
-                let mut terms = log_q(nbd, window);
-                nbd.add_base(window, &mut terms);
-                sums.add_times(row.customers, &terms);
-            }
-            sums
-        },
-        plus,
-    )
-    .into()
-}
-
-/// ln Q of one history with its derivatives.
-fn log_q<D: Terms<N>, const N: usize>(nbd: &Nbd<D>, window: Window) -> Sums<N> {
-    let mut survivors = nbd.dropout.survival(window.age);
-    nbd.add_ratio(window, window.age, &mut survivors);
-    let mut tally = Derivatives {
-        nbd,
-        window,
-        sums: Sums::ZERO,
-    };
-    let peak = nbd.sum_left(window, survivors.value, &mut tally);
-    let mut height = survivors.value;
-    if tally.total() > 0.0 {
-        height = height.max(peak + tally.total().ln());
-        tally.rescale((peak - height).exp());
-    }
-    let mut q = tally.sums;
-    q.add_weight((survivors.value - height).exp(), &survivors);
-    let total = q.value;
-    q.value = height + total.ln();
-    q.gradient = q.gradient.map(|g| g / total);
-    for i in 0..N {
-        for j in i..N {
-            q.hessian[i][j] = q.hessian[i][j] / total - q.gradient[i] * q.gradient[j];
-        }
-    }
-    q
-}
-
-/// ln (r)ₓ of every customer.
-fn by_frequency<const N: usize>(r: f64, data: &Histories) -> Sums<N> {
-    let mut total = Sums::ZERO;
-    for &(x, n) in &data.frequencies {
-        let [value, first, second] = log_rising_factorial(r, x);
-        total.value += n * value;
-        total.gradient[0] += n * first;
-        total.hessian[0][0] += n * second;
-    }
-    total
-}
-
 /// ln (r)ₓ = ln Γ(r+x) − ln Γ(r) for a whole x, with its first two derivatives in r.
-fn log_rising_factorial(r: f64, x: f64) -> [f64; 3] {
+pub(super) fn log_rising_factorial(r: f64, x: f64) -> [f64; 3] {
     /// Up to here the factors themselves are summed, which does not cancel where r is large.
     const FACTORS: f64 = 64.0;
     if x > FACTORS {

@@ -2,7 +2,7 @@
 //!
 //! While a customer, one buys by a Poisson process of rate λ; over customers λ ~ Gamma(r, rate α). One leaves at τ, which
 //! is independent of λ, with survival S(τ) and density f(τ) over customers: the [`Dropout`]. Per customer, with
-//! R = r + x (Schmittlein, Morrison & Colombo 1987, equation A10, before the integral is solved):
+//! R = r + x, before the integral is solved:
 //!
 //! ```text
 //! L = Γ(R)/Γ(r) · αʳ · { S(T) (α+T)^−R + ∫ f(τ) (α+τ)^−R dτ over τ from t_x to T }
@@ -15,10 +15,11 @@
 //! A customer who is alive at T is a new one of the same family: λ ~ Gamma(R, α+T), and a dropout that has aged by T.
 //! So predictions are those of new customers.
 
+mod derivatives;
 mod likelihood;
 mod predict;
 
-pub(super) use likelihood::{Terms, evaluate};
+pub(super) use derivatives::{Terms, evaluate};
 pub(super) use predict::discounted_time;
 
 use crate::quadrature::LOG_CHANGE;

@@ -8,7 +8,7 @@ use crate::btyd::dropout::Dropout;
 use crate::btyd::{Horizon, IfAlive, PurchaseModel, Summary};
 
 impl PurchaseModel for GGompertzNbd {
-    /// Bemmaor & Glady (2012), equation 4, before its integral is solved.
+    /// The likelihood of Bemmaor & Glady (2012), by quadrature.
     fn log_likelihood(&self, customer: &Summary) -> f64 {
         self.nbd().log_likelihood(customer)
     }

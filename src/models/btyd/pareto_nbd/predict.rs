@@ -7,17 +7,17 @@ use super::ParetoNbd;
 use crate::btyd::{Horizon, IfAlive, PurchaseModel, Summary};
 
 impl PurchaseModel for ParetoNbd {
-    /// Schmittlein, Morrison & Colombo (1987), equations A10 to A12; Fader & Hardie (2005), equation 15.
+    /// Schmittlein, Morrison & Colombo (1987), appendix; derived step by step in Fader & Hardie (2005).
     fn log_likelihood(&self, customer: &Summary) -> f64 {
         self.nbd().log_likelihood(customer)
     }
 
-    /// Schmittlein, Morrison & Colombo (1987), equations 11 to 13.
+    /// P(alive) of Schmittlein, Morrison & Colombo (1987).
     fn probability_alive(&self, customer: &Summary) -> f64 {
         self.nbd().probability_alive(customer)
     }
 
-    /// Schmittlein, Morrison & Colombo (1987), equation 22, without P(alive).
+    /// The conditional expectation of Schmittlein, Morrison & Colombo (1987), without P(alive).
     fn purchases_if_alive(&self, time: f64, frequency: u64, customer_age: f64) -> f64 {
         self.nbd().alive_at(frequency, customer_age).purchases(time)
     }
@@ -30,7 +30,7 @@ impl PurchaseModel for ParetoNbd {
         self.nbd().alive_at(frequency, customer_age).within(horizon)
     }
 
-    /// Fader & Hardie (2014), "Deriving the conditional PMF of the Pareto/NBD model".
+    /// Fader & Hardie, "Deriving an expression for P(X(t) = x) under the Pareto/NBD model", for the aged customer.
     fn distribution_if_alive(
         &self,
         time: f64,
@@ -42,12 +42,12 @@ impl PurchaseModel for ParetoNbd {
         alive.distribution(time, probabilities);
     }
 
-    /// Schmittlein, Morrison & Colombo (1987), equation 17.
+    /// The expectation of Schmittlein, Morrison & Colombo (1987).
     fn expected_purchases_new_customer(&self, time: f64) -> f64 {
         self.nbd().purchases(time)
     }
 
-    /// Fader & Hardie (2006), "Deriving an expression for P(X(t) = x) under the Pareto/NBD model".
+    /// Fader & Hardie, "Deriving an expression for P(X(t) = x) under the Pareto/NBD model".
     fn distribution_new_customer(&self, time: f64, probabilities: &mut [f64]) {
         self.nbd().distribution(time, probabilities);
     }
