@@ -1,6 +1,7 @@
 //! Retention under contract against published and independently computed figures.
 
 mod edges;
+mod kaplan_meier;
 mod properties;
 mod recovery;
 
