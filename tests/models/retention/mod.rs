@@ -1,5 +1,6 @@
 //! Retention under contract against published and independently computed figures.
 
+mod cohort;
 mod edges;
 mod kaplan_meier;
 mod properties;
