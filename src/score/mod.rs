@@ -6,11 +6,13 @@
 
 pub mod buy_till_you_die;
 mod calibration;
+pub mod cohort_projection;
 mod columns;
 mod error;
 mod fits;
 mod parameters;
 mod pool;
+pub mod survival;
 
 use arrow::array::RecordBatch;
 use chrono::NaiveDate;
@@ -24,7 +26,11 @@ pub use parameters::Parameters;
 pub use pool::Pool;
 
 /// The scorers that cvm comes with.
-pub const SCORERS: &[&dyn Scorer] = &[&buy_till_you_die::BuyTillYouDie];
+pub const SCORERS: &[&dyn Scorer] = &[
+    &buy_till_you_die::BuyTillYouDie,
+    &cohort_projection::CohortProjection,
+    &survival::Survival,
+];
 
 /// The scorers a binary knows: cvm's own and whatever a data engineer adds.
 #[derive(Clone)]
