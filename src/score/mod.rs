@@ -214,6 +214,11 @@ pub trait CheckedScorer: Send + Sync {
     }
     /// The columns it makes.
     fn output(&self) -> &'static [OutputColumn];
+    /// Whether its predictions are held against what came, where the pipeline says `validation:`, and so against the
+    /// bounds under it.
+    fn is_validated(&self) -> bool {
+        false
+    }
     /// The tables its fit looks at.
     fn fit_inputs(&self) -> Vec<FitInput>;
     /// Fits on the tables that [`CheckedScorer::fit_inputs`] asked for, whose rows come in no order.
