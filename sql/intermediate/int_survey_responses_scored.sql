@@ -135,7 +135,11 @@ final as (
                 when good_score >= maximum - 1 then 'passive'
                 else 'detractor'
             end
-        end as nps_group
+        end as nps_group,
+        case
+            when question_kind = 'csat' and maximum - minimum <= 10
+                then good_score > maximum - $csat_top_boxes
+        end as is_satisfied
     from valid
 )
 
