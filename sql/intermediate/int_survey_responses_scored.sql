@@ -12,6 +12,7 @@ dated as (
         product_id,
         channel,
         local_date(asked_at, $timezone) as asked_date,
+        case when score is not null then coalesce(responded_at, asked_at) end as responded_at,
         case
             when score is not null then local_date(coalesce(responded_at, asked_at), $timezone)
         end as responded_date,
@@ -33,6 +34,7 @@ seen as (
         product_id,
         channel,
         coalesce(least(asked_date, responded_date), responded_date, asked_date) as asked_date,
+        case when responded_date < $as_of then responded_at end as responded_at,
         case when responded_date < $as_of then responded_date end as responded_date,
         case when responded_date >= $as_of then null else given_score end as given_score,
         scale_minimum,
@@ -115,6 +117,7 @@ final as (
         product_id,
         channel,
         asked_date,
+        responded_at,
         responded_date,
         answer_status,
         given_score,
