@@ -30,56 +30,69 @@ mentions as (
     select * from int_social_mentions_dated
 ),
 
-asked as (
-    select
-        customer_id,
-        count(*) as asked,
-        count(given_score) as answered,
-        count(given_score) - count(score) as unusable_answers,
-        max(responded_date) as last_answer_date
-    from responses
-    where customer_id is not null
-    group by customer_id
-),
-
+-- The last answer is the first counted backwards: first_by holds less a group than a window would.
+-- Its value is one of few texts: score, place on the scale and group.
 answers as (
     select
         customer_id,
         question_kind,
+        given_score,
         responded_date,
         score,
         scale_minimum,
         scale_maximum,
         is_high_good,
         cast(score_share as decimal(18, 12)) as score_share,
-        nps_group,
-        row_number() over (
-            partition by customer_id, question_kind
-            order by responded_at desc, response_id desc
-        ) as place
+        case
+            when score is not null
+                then concat_ws(
+                    '|',
+                    cast(score as varchar),
+                    cast(cast(score_share as decimal(18, 12)) as varchar),
+                    coalesce(nps_group, '')
+                )
+        end as told_score,
+        case
+            when score is not null
+                then cast('1970-01-01T00:00:00' as timestamp)
+                    + (cast($as_of as timestamp) - responded_at)
+        end as told_before,
+        response_id
     from responses
     where customer_id is not null
-        and answer_status = 'answered'
 ),
 
 kinds as (
     select
         customer_id,
         question_kind,
-        count(*) as answers,
+        count(*) as asked,
+        count(given_score) as answered,
+        count(score) as answers,
         max(responded_date) as last_answer_date,
-        max(score) filter (where place = 1) as last_score,
-        max(score_share) filter (where place = 1) as last_share,
-        max(nps_group) filter (where place = 1) as last_nps_group,
+        max(case when score is not null then responded_date end) as last_usable_date,
+        first_by(told_score, told_before, response_id) as last_told,
         sum(cast(score as decimal(18, 4))) as score_sum,
-        min(scale_minimum) = max(scale_minimum)
-        and min(scale_maximum) = max(scale_maximum)
-        and bool_and(is_high_good) = bool_or(is_high_good) as has_one_scale,
-        sum(score_share) as share_sum,
-        count(*) - 1 as earlier_answers,
-        sum(score_share) filter (where place > 1) as earlier_share_sum
+        min(scale_minimum) filter (where score is not null)
+        = max(scale_minimum) filter (where score is not null)
+        and min(scale_maximum) filter (where score is not null)
+        = max(scale_maximum) filter (where score is not null)
+        and bool_and(is_high_good) filter (where score is not null)
+        = bool_or(is_high_good) filter (where score is not null) as has_one_scale,
+        sum(score_share) as share_sum
     from answers
     group by customer_id, question_kind
+),
+
+unpacked as (
+    select
+        *,
+        answers - 1 as earlier_answers,
+        cast(split_part(last_told, '|', 1) as double) as last_score,
+        cast(split_part(last_told, '|', 2) as decimal(18, 12)) as last_share,
+        nullif(split_part(last_told, '|', 3), '') as last_nps_group,
+        share_sum - cast(split_part(last_told, '|', 2) as decimal(18, 12)) as earlier_share_sum
+    from kinds
 ),
 
 -- An answer long ago warns of nothing any more. Both sides are multiplied by the number of earlier
@@ -92,11 +105,11 @@ judged as (
         end as mean_score,
         case
             when earlier_answers >= $falling_score_min_earlier
-                and last_answer_date >= $as_of - $experience_days
+                and last_usable_date >= $as_of - $experience_days
                 then earlier_share_sum - earlier_answers * last_share
                     >= earlier_answers * cast($falling_score_drop as decimal(18, 12))
         end as is_falling
-    from kinds
+    from unpacked
 ),
 
 told as (
@@ -116,7 +129,7 @@ told as (
                     || ' to '
                     || cast(cast(round(100 * cast(last_share as double)) as bigint) as varchar)
                     || ' % of its scale on '
-                    || cast(last_answer_date as varchar)
+                    || cast(last_usable_date as varchar)
         end as fall
     from judged
 ),
@@ -124,6 +137,10 @@ told as (
 surveyed as (
     select
         customer_id,
+        sum(asked) as asked,
+        sum(answered) as answered,
+        sum(answered) - sum(answers) as unusable_answers,
+        max(last_answer_date) as last_answer_date,
         max(last_score) filter (where question_kind = 'nps') as last_nps_score,
         max(mean_score) filter (where question_kind = 'nps') as mean_nps_score,
         max(last_nps_group) filter (where question_kind = 'nps') as nps_group,
@@ -251,28 +268,60 @@ mentioned as (
     group by customer_id
 ),
 
-known as (
-    select customer_id from customers
-    union
-    select customer_id from summaries
-    union
-    select customer_id from returns
-    union
-    select customer_id from asked
-    union
-    select customer_id from helped
-    union
-    select customer_id from mentioned
+-- Each source is read once: a list of all customers beside them would read each twice.
+buyers as (
+    select
+        coalesce(customers.customer_id, frequencies.customer_id) as customer_id,
+        frequencies.orders,
+        frequencies.last_order_date,
+        frequencies.recent_orders,
+        frequencies.earlier_orders,
+        frequencies.returned_orders,
+        frequencies.revenue,
+        frequencies.is_frequency_falling,
+        frequencies.frequency_fall
+    from customers
+    full join frequencies
+        on customers.customer_id = frequencies.customer_id
 ),
 
-joined as (
+returners as (
     select
-        known.customer_id,
-        coalesce(asked.asked, 0) as asked,
-        coalesce(asked.answered, 0) as answered,
-        coalesce(asked.unusable_answers, 0) as unusable_answers,
-        cast(asked.answered as double) / cast(asked.asked as double) as response_rate,
-        asked.last_answer_date,
+        coalesce(buyers.customer_id, returns.customer_id) as customer_id,
+        buyers.orders,
+        buyers.last_order_date,
+        buyers.recent_orders,
+        buyers.earlier_orders,
+        buyers.returned_orders,
+        buyers.revenue,
+        buyers.is_frequency_falling,
+        buyers.frequency_fall,
+        returns.customer_id is not null as has_returned,
+        returns.returned_revenue,
+        returns.last_return_date
+    from buyers
+    full join returns
+        on buyers.customer_id = returns.customer_id
+),
+
+respondents as (
+    select
+        coalesce(returners.customer_id, surveyed.customer_id) as customer_id,
+        returners.orders,
+        returners.last_order_date,
+        returners.recent_orders,
+        returners.earlier_orders,
+        returners.returned_orders,
+        returners.revenue,
+        returners.is_frequency_falling,
+        returners.frequency_fall,
+        returners.has_returned,
+        returners.returned_revenue,
+        returners.last_return_date,
+        surveyed.asked,
+        surveyed.answered,
+        surveyed.unusable_answers,
+        surveyed.last_answer_date,
         surveyed.last_nps_score,
         surveyed.mean_nps_score,
         surveyed.nps_group,
@@ -283,19 +332,16 @@ joined as (
         surveyed.last_review_score,
         surveyed.mean_review_score,
         surveyed.mean_score_share,
-        coalesce(frequencies.orders, 0) as orders,
-        frequencies.last_order_date,
-        coalesce(frequencies.recent_orders, 0) as recent_orders,
-        coalesce(frequencies.earlier_orders, 0) as earlier_orders,
-        coalesce(frequencies.returned_orders, 0) as returned_orders,
-        cast(frequencies.returned_orders as double) / cast(frequencies.orders as double)
-            as return_rate,
-        case
-            when returns.customer_id is null then cast(0 as decimal(18, 4))
-            else returns.returned_revenue
-        end as returned_revenue,
-        frequencies.revenue,
-        returns.last_return_date,
+        surveyed.is_score_falling,
+        surveyed.score_fall
+    from returners
+    full join surveyed
+        on returners.customer_id = surveyed.customer_id
+),
+
+spoken as (
+    select
+        coalesce(helped.customer_id, mentioned.customer_id) as customer_id,
         coalesce(helped.tickets, 0) as tickets,
         coalesce(helped.open_tickets, 0) as open_tickets,
         case
@@ -315,25 +361,65 @@ joined as (
         coalesce(mentioned.negative_mentions, 0) as negative_mentions,
         cast(mentioned.sentiment_sum as double) / cast(mentioned.scored_mentions as double)
             as mean_sentiment,
-        mentioned.last_mention_date,
-        surveyed.is_score_falling,
-        frequencies.is_frequency_falling,
-        case when surveyed.is_score_falling then surveyed.score_fall end as score_fall,
-        case when frequencies.is_frequency_falling then frequencies.frequency_fall end
+        mentioned.last_mention_date
+    from helped
+    full join mentioned
+        on helped.customer_id = mentioned.customer_id
+),
+
+joined as (
+    select
+        coalesce(respondents.customer_id, spoken.customer_id) as customer_id,
+        coalesce(respondents.asked, 0) as asked,
+        coalesce(respondents.answered, 0) as answered,
+        coalesce(respondents.unusable_answers, 0) as unusable_answers,
+        cast(respondents.answered as double) / cast(respondents.asked as double) as response_rate,
+        respondents.last_answer_date,
+        respondents.last_nps_score,
+        respondents.mean_nps_score,
+        respondents.nps_group,
+        respondents.last_csat_score,
+        respondents.mean_csat_score,
+        respondents.last_effort_score,
+        respondents.mean_effort_score,
+        respondents.last_review_score,
+        respondents.mean_review_score,
+        respondents.mean_score_share,
+        coalesce(respondents.orders, 0) as orders,
+        respondents.last_order_date,
+        coalesce(respondents.recent_orders, 0) as recent_orders,
+        coalesce(respondents.earlier_orders, 0) as earlier_orders,
+        coalesce(respondents.returned_orders, 0) as returned_orders,
+        cast(respondents.returned_orders as double) / cast(respondents.orders as double)
+            as return_rate,
+        case
+            when respondents.has_returned then respondents.returned_revenue
+            else cast(0 as decimal(18, 4))
+        end as returned_revenue,
+        respondents.revenue,
+        respondents.last_return_date,
+        coalesce(spoken.tickets, 0) as tickets,
+        coalesce(spoken.open_tickets, 0) as open_tickets,
+        case
+            when spoken.customer_id is null then 0
+            else spoken.reopened_tickets
+        end as reopened_tickets,
+        case when spoken.customer_id is null then 0 else spoken.complaints end as complaints,
+        spoken.mean_hours_to_first_reply,
+        spoken.mean_hours_to_resolve,
+        spoken.last_ticket_date,
+        coalesce(spoken.mentions, 0) as mentions,
+        coalesce(spoken.negative_mentions, 0) as negative_mentions,
+        spoken.mean_sentiment,
+        spoken.last_mention_date,
+        respondents.is_score_falling,
+        respondents.is_frequency_falling,
+        case when respondents.is_score_falling then respondents.score_fall end as score_fall,
+        case when respondents.is_frequency_falling then respondents.frequency_fall end
             as frequency_fall
-    from known
-    left join asked
-        on known.customer_id = asked.customer_id
-    left join surveyed
-        on known.customer_id = surveyed.customer_id
-    left join frequencies
-        on known.customer_id = frequencies.customer_id
-    left join returns
-        on known.customer_id = returns.customer_id
-    left join helped
-        on known.customer_id = helped.customer_id
-    left join mentioned
-        on known.customer_id = mentioned.customer_id
+    from respondents
+    full join spoken
+        on respondents.customer_id = spoken.customer_id
 ),
 
 final as (
