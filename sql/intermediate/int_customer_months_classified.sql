@@ -26,12 +26,13 @@ staged as (
         customer_id,
         as_of_date,
         month_number,
+        next_month_number,
         window_value,
         case
             when purchase_days = 0 then 'prospect'
             when days_since_last_order > $inactive_after_days then 'lost'
             when days_since_first_order <= $new_days then 'new'
-            when days_since_won_back <= $returned_days then 'returned'
+            when is_won_back then 'returned'
             when days_since_last_order > $dormant_min_days
                 and cast(days_since_last_order as double) > $dormant_rhythms * rhythm_days
                 then 'dormant'
@@ -54,12 +55,11 @@ final as (
         customer_id,
         as_of_date,
         month_number,
+        next_month_number,
         stage,
-        lag(stage) over months as previous_stage,
-        lead(month_number) over months as next_month_number,
+        lag(stage) over (partition by customer_id order by month_number) as previous_stage,
         window_value
     from staged
-    window months as (partition by customer_id order by month_number)
 )
 
 select * from final

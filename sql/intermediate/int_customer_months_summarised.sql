@@ -16,11 +16,6 @@ month_ends as (
     select * from int_month_ends
 ),
 
-history as (
-    select min(month_number) as opening_month, max(month_number) as last_month
-    from month_ends
-),
-
 known as (
     select customer_id, local_date(signed_up_at, $timezone) as known_date, null as purchase_date
     from customers
@@ -48,72 +43,92 @@ arrivals as (
 -- Who never bought and has no day of arrival was there when the history began.
 prospects as (
     select
-        arrivals.customer_id,
+        customer_id,
         greatest(
-            12 * date_part('year', arrivals.known_date)
-            + date_part('month', arrivals.known_date),
-            history.opening_month
+            12 * date_part('year', known_date) + date_part('month', known_date),
+            12 * date_part('year', $as_of - 1) + date_part('month', $as_of - 1)
+            - $lifecycle_months
         ) as month_number,
-        12 * date_part('year', arrivals.first_purchase_date)
-        + date_part('month', arrivals.first_purchase_date) as first_purchase_month
+        12 * date_part('year', first_purchase_date) + date_part('month', first_purchase_date)
+            as first_purchase_month
     from arrivals
-    cross join history
-    where arrivals.known_date < arrivals.first_purchase_date
-        or arrivals.first_purchase_date is null
+    where known_date < first_purchase_date
+        or first_purchase_date is null
+),
+
+reaches as (
+    select
+        *,
+        purchase_date + $trend_days as window_end,
+        purchase_date + 2 * $trend_days as windows_end,
+        purchase_date + $returned_days as won_back_end,
+        purchase_date + greatest($inactive_after_days, $trend_days) as quiet_date
+    from purchase_days
 ),
 
 -- What a day reaches past the as-of day ends with the last month.
-reaches as (
+months as (
     select
-        purchase_days.*,
-        history.opening_month,
-        history.last_month,
+        customer_id,
+        purchase_date,
+        purchase_number,
+        first_purchase_date,
+        is_won_back,
+        order_value,
+        12 * date_part('year', $as_of - 1) + date_part('month', $as_of - 1) as last_month,
         12 * date_part('year', purchase_date) + date_part('month', purchase_date)
             as purchase_month,
-        12 * date_part('year', next_purchase_date) + date_part('month', next_purchase_date) - 1
-            as last_as_latest,
+        12 * date_part('year', next_purchase_date) + date_part('month', next_purchase_date)
+            as next_purchase_month,
         case
-            when purchase_date + $trend_days < $as_of
-                then 12 * date_part('year', purchase_date + $trend_days)
-                    + date_part('month', purchase_date + $trend_days) - 1
-            else history.last_month
+            when window_end < $as_of
+                then 12 * date_part('year', window_end) + date_part('month', window_end) - 1
         end as last_in_window,
         case
-            when purchase_date + 2 * $trend_days < $as_of
-                then 12 * date_part('year', purchase_date + 2 * $trend_days)
-                    + date_part('month', purchase_date + 2 * $trend_days) - 1
-            else history.last_month
+            when windows_end < $as_of
+                then 12 * date_part('year', windows_end) + date_part('month', windows_end) - 1
         end as last_in_windows,
         case
-            when purchase_date + greatest($inactive_after_days, $trend_days) < $as_of
-                then 12 * date_part(
-                    'year', purchase_date + greatest($inactive_after_days, $trend_days)
-                ) + date_part(
-                    'month', purchase_date + greatest($inactive_after_days, $trend_days)
-                )
-            else history.last_month
-        end as first_quiet
-    from purchase_days
-    cross join history
+            when won_back_end < $as_of
+                then 12 * date_part('year', won_back_end) + date_part('month', won_back_end) - 1
+        end as last_as_won_back,
+        case
+            when quiet_date < $as_of
+                then 12 * date_part('year', quiet_date) + date_part('month', quiet_date)
+        end as quiet_month
+    from reaches
 ),
 
 spans as (
     select
-        *,
-        greatest(purchase_month, opening_month) as first_month,
+        customer_id,
+        purchase_date,
+        purchase_number,
+        first_purchase_date,
+        order_value,
+        next_purchase_month,
+        greatest(purchase_month, last_month - $lifecycle_months) as first_month,
         least(
-            coalesce(last_as_latest, last_month), greatest(first_quiet, opening_month)
-        ) as last_latest
-    from reaches
+            coalesce(next_purchase_month - 1, last_month),
+            greatest(coalesce(quiet_month, last_month), last_month - $lifecycle_months)
+        ) as last_as_latest,
+        coalesce(last_in_window, last_month) as last_in_window,
+        coalesce(last_in_windows, last_month) as last_in_windows,
+        case when is_won_back then coalesce(last_as_won_back, last_month) else 0 end
+            as last_as_won_back
+    from months
 ),
 
 spread as (
     select
         *,
-        unnest(generate_series(first_month, greatest(last_latest, last_in_windows)))
-            as month_number
+        unnest(
+            generate_series(
+                first_month, greatest(last_as_latest, last_in_windows, last_as_won_back)
+            )
+        ) as month_number
     from spans
-    where first_month <= greatest(last_latest, last_in_windows)
+    where first_month <= greatest(last_as_latest, last_in_windows, last_as_won_back)
 ),
 
 buyers as (
@@ -123,7 +138,7 @@ buyers as (
         min(first_purchase_date) as first_purchase_date,
         max(purchase_date) as last_purchase_date,
         max(purchase_number) as purchase_days,
-        max(won_back_date) as won_back_date,
+        bool_or(month_number <= last_as_won_back) as is_won_back,
         sum(case when month_number <= last_in_window then order_value end) as window_value,
         sum(
             case
@@ -137,20 +152,27 @@ buyers as (
             order_value is null
             and month_number > last_in_window
             and month_number <= last_in_windows
-        ) as has_unknown_in_window_before
+        ) as has_unknown_in_window_before,
+        max(
+            case
+                when month_number < last_as_latest then month_number + 1
+                when month_number = last_as_latest then next_purchase_month
+            end
+        ) as next_month_number
     from spread
     group by customer_id, month_number
-    having bool_or(month_number <= last_latest)
+    having bool_or(month_number <= last_as_latest)
 ),
 
 customer_months as (
     select
         customer_id,
         month_number,
+        next_month_number,
         first_purchase_date,
         last_purchase_date,
         purchase_days,
-        won_back_date,
+        is_won_back,
         case when not has_unknown_in_window then coalesce(window_value, 0) end
             as window_value,
         case when not has_unknown_in_window_before then coalesce(window_before_value, 0) end
@@ -160,10 +182,11 @@ customer_months as (
     select
         customer_id,
         month_number,
+        first_purchase_month as next_month_number,
         null as first_purchase_date,
         null as last_purchase_date,
         0 as purchase_days,
-        null as won_back_date,
+        false as is_won_back,
         0 as window_value,
         0 as window_before_value
     from prospects
@@ -176,12 +199,12 @@ final as (
         customer_months.customer_id,
         month_ends.as_of_date,
         customer_months.month_number,
+        customer_months.next_month_number,
         cast(month_ends.as_of_date - customer_months.first_purchase_date as bigint)
             as days_since_first_order,
         cast(month_ends.as_of_date - customer_months.last_purchase_date as bigint)
             as days_since_last_order,
-        cast(month_ends.as_of_date - customer_months.won_back_date as bigint)
-            as days_since_won_back,
+        customer_months.is_won_back,
         customer_months.purchase_days,
         cast(
             customer_months.last_purchase_date - customer_months.first_purchase_date as bigint

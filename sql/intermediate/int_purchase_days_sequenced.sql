@@ -15,14 +15,18 @@ purchase_days as (
     group by customer_id, order_date
 ),
 
-neighboured as (
+sequenced as (
     select
         *,
         row_number() over days as purchase_number,
+        first_value(purchase_date) over days as first_purchase_date,
         lag(purchase_date) over days as previous_purchase_date,
         lead(purchase_date) over days as next_purchase_date
     from purchase_days
-    window days as (partition by customer_id order by purchase_date)
+    window days as (
+        partition by customer_id order by purchase_date
+        rows between unbounded preceding and current row
+    )
 ),
 
 final as (
@@ -30,24 +34,16 @@ final as (
         customer_id,
         purchase_date,
         cast(purchase_number as bigint) as purchase_number,
-        first_value(purchase_date) over days as first_purchase_date,
+        first_purchase_date,
         previous_purchase_date,
         next_purchase_date,
-        max(
-            case
-                when purchase_date - $inactive_after_days > previous_purchase_date
-                    then purchase_date
-            end
-        ) over days as won_back_date,
+        coalesce(purchase_date - $inactive_after_days > previous_purchase_date, false)
+            as is_won_back,
         orders,
         cast(revenue as decimal(18, 4)) as revenue,
         cast(cost as decimal(18, 4)) as cost,
         cast(order_value as decimal(18, 4)) as order_value
-    from neighboured
-    window days as (
-        partition by customer_id order by purchase_date
-        rows between unbounded preceding and current row
-    )
+    from sequenced
 )
 
 select * from final

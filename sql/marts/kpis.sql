@@ -28,7 +28,7 @@ purchases as (
     select
         date_trunc('month', purchase_date) as month,
         count(*) filter (where purchase_number = 1) as new_customers,
-        count(*) filter (where purchase_date = won_back_date) as won_back_customers,
+        count(*) filter (where is_won_back) as won_back_customers,
         count(*) filter (
             where previous_purchase_date is null
                 or previous_purchase_date < date_trunc('month', purchase_date)
