@@ -138,8 +138,15 @@ impl Engine {
         self.make_entities(&statement).await?;
         let plan = self.context.state().statement_to_plan(statement).await?;
         let frame = self.context.execute_logical_plan(plan).await?;
-        let schema = Arc::new(frame.schema().as_arrow().clone());
-        let rows = MemTable::try_new(schema, vec![frame.collect().await?])?;
+        // What is planned as never null may come as nullable.
+        let fields = frame.schema().as_arrow().fields().iter();
+        let fields = fields.map(|field| field.as_ref().clone().with_nullable(true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let batches = frame.collect().await?.into_iter();
+        let batches = batches
+            .map(|batch| RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec()));
+        let batches = batches.collect::<std::result::Result<Vec<_>, _>>()?;
+        let rows = MemTable::try_new(schema, vec![batches])?;
         self.context.register_table(table, Arc::new(rows))?;
         Ok(())
     }
