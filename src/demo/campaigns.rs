@@ -15,13 +15,13 @@ const CAMPAIGNS: &str = "automation.campaigns";
 pub(super) const CONTACTS: &str = "automation.contacts";
 
 const HEADER: &[u8] =
-    b"contact\tcampaign\tcustomer\tsent_at\tarm\tholdout\tdelivered\topened_at\tclicked_at\t\
+    b"contact\tcampaign\tcustomer\tsent_at\tarm\tchannel\tholdout\tdelivered\topened_at\tclicked_at\t\
 converted_at\tunsubscribed_at\torder_no\tcoupon\tcost\n";
 
 const SPOTS: Spots = Spots {
     key: 0,
     text: 4,
-    number: 13,
+    number: 14,
     wrong_number: "O.02",
     date: 3,
     wrong_date: "2024-02-30T04:00:00Z",
@@ -41,6 +41,7 @@ struct Contact<'a> {
     id: String,
     campaign: &'static str,
     arm: &'static str,
+    channel: &'static str,
     is_control: bool,
     sent_at: i64,
     is_delivered: bool,
@@ -96,6 +97,7 @@ impl Contacts {
                 id: format!("{}-{}", of.id, buyer.id),
                 campaign: of.id,
                 arm: arm.name,
+                channel: of.channel,
                 is_control: assignment.is_control(),
                 sent_at,
                 is_delivered,
@@ -119,6 +121,7 @@ impl Contacts {
             id: format!("X-{}", buyer.id),
             campaign: EXPERIMENTS[0].id,
             arm: "letter",
+            channel: EXPERIMENTS[0].channel,
             sent_at: berlin(buyer.traits.first_day, CONTACT_SECOND),
             is_delivered: true,
             ..Contact::default()
@@ -149,6 +152,7 @@ impl Contacts {
             buyer.id.into(),
             at(Some(contact.sent_at)),
             contact.arm.into(),
+            contact.channel.into(),
             flag(contact.is_control),
             flag(contact.is_delivered),
             at(contact.opened_at),

@@ -25,8 +25,8 @@ pub(super) const BEGINNINGS: [(&str, &str); 13] = [
     (
         "automation/contacts",
         concat!(
-            "contact\tcampaign\tcustomer\tsent_at\tarm\tholdout\tdelivered\topened_at\tclicked_at\tconverted_at\tunsubscribed_at\torder_no\tcoupon\tcost\n",
-            "EXP-WINBACK-C000000002\tEXP-WINBACK\tC000000002\t2024-02-06T04:00:00Z\tletter\t0\t1\t\t\t\t\t\t\t0.85\n",
+            "contact\tcampaign\tcustomer\tsent_at\tarm\tchannel\tholdout\tdelivered\topened_at\tclicked_at\tconverted_at\tunsubscribed_at\torder_no\tcoupon\tcost\n",
+            "EXP-WINBACK-C000000002\tEXP-WINBACK\tC000000002\t2024-02-06T04:00:00Z\tletter\tpost\t0\t1\t\t\t\t\t\t\t0.85\n",
         ),
     ),
     (
