@@ -1,8 +1,8 @@
 //! The ads system's export: what was spent a day and campaign, and the campaigns that run all the time.
 //!
-//! Money is spent for the customers that are expected, not for those who come: a campaign's spend of a day is the channel's planned cost
-//! times half the customers that the day and the channel should bring, give or take a fifth. Rows are in the currency
-//! of the platform.
+//! Money is spent for the customers that are expected, not for those who come: a campaign's spend of a day is the
+//! channel's planned cost times half the customers that the day and the channel should bring, give or take a fifth.
+//! Rows are in the currency of the platform.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ pub(super) fn export(
                 let euro_cents =
                     expected * quality.share / 2.0 * channel.cost_cents as f64 * give_or_take;
                 let currency = Currency::of(channel.currency);
-                let cents = rates.from_euro(currency, day, euro_cents.round() as i64);
+                let cents = rates.in_currency(currency, day, euro_cents.round() as i64);
                 *spent += rates.to_euro(currency, day, cents);
                 push_iso_date(out, day);
                 push!(out, ",{},{campaign},", channel.platform);

@@ -55,8 +55,9 @@ impl Baskets {
 
     /// Fills `lines` with one to five lines, and perhaps a gift, whose amounts add up to `cents` exactly.
     ///
-    /// A line on discount is sold at the list price of a dearer product, and what that is too dear is the discount. A line
-    /// that is not is sold at the price of the day: within 7 % of the list price of the product that fits best.
+    /// A line on discount is sold at the list price of a dearer product, and what that is too dear is the discount.
+    /// A line that is not is sold at the price of the day: within 7 % of the list price of the product that fits
+    /// best.
     pub(super) fn fill(
         &self,
         cents: i64,

@@ -25,7 +25,8 @@ pub struct Channel {
     pub(super) traffic: (&'static str, &'static str),
     /// The platform that bills for it.
     pub(super) platform: &'static str,
-    /// Its two campaigns: identifier and name. Three customers in five come from the first, which gets half the money.
+    /// Its two campaigns: identifier and name. Three customers in five come from the first, which gets half the
+    /// money.
     pub(super) campaigns: [(&'static str, &'static str); 2],
     /// The currency its platform bills in.
     pub(super) currency: &'static str,
@@ -236,8 +237,8 @@ fn classes(cuts: &[f64], below: impl Fn(f64) -> [f64; 3]) -> Vec<[f64; 3]> {
         .collect()
 }
 
-/// Moments 0, 1 and 2 of the mean spend m = p / ν where it is below `cut`: m is inverse gamma with shape q, here a whole
-/// number above 2, so that its incomplete gamma functions are sums of Poisson probabilities.
+/// Moments 0, 1 and 2 of the mean spend m = p / ν where it is below `cut`: m is inverse gamma with shape q, here a
+/// whole number above 2, so that its incomplete gamma functions are sums of Poisson probabilities.
 fn spend_moments_below(spend: &GammaGammaTruth, cut: f64) -> [f64; 3] {
     let scale = spend.p * spend.v;
     let (q, at) = (spend.q, scale / cut);
@@ -256,7 +257,8 @@ fn spend_moments_below(spend: &GammaGammaTruth, cut: f64) -> [f64; 3] {
     ]
 }
 
-/// Moments 0, 1 and 2 of p ~ Beta(a, b) where it is below `cut`, by Simpson's rule in u = pᵃ, in which the density has no pole.
+/// Moments 0, 1 and 2 of p ~ Beta(a, b) where it is below `cut`, by Simpson's rule in u = pᵃ, in which the density
+/// has no pole.
 fn dropout_moments_below(purchases: &BgNbdTruth, cut: f64) -> [f64; 3] {
     let (a, b) = (purchases.a, purchases.b);
     let integral = |to: f64, moment: i32| {

@@ -36,7 +36,7 @@ pub(super) fn make(plan: &Plan, chunk: u64, customers: Range<u64>) -> Result<Chu
         orders: Orders::default(),
         lines: OrderLines::default(),
         returns: Returns::default(),
-        reviews: Reviews::default(),
+        reviews: Reviews::new(plan.end_day),
         events: Events::default(),
         surveys: Surveys::new(plan.end_day),
         tickets: Tickets::new(plan.end_day)?,
@@ -222,7 +222,7 @@ impl Writer<'_> {
             day,
             quantity,
             restocked_cents: match is_restocked {
-                true => rates.from_euro(sale.currency, day, cost),
+                true => rates.in_currency(sale.currency, day, cost),
                 false => 0,
             },
             reason: REASONS[random.random_range(0..REASONS.len())],
@@ -269,9 +269,8 @@ impl Writer<'_> {
         let mut random = self.process().stream(Topic::Surveys, order);
         let ledger = &mut self.ledger;
         self.surveys.satisfaction(buyer, sale, ledger, &mut random);
-        let end_day = self.plan.end_day;
         self.reviews
-            .maybe_write(buyer, sale, &sku, is_returned, end_day, ledger, &mut random);
+            .maybe_write(buyer, sale, &sku, is_returned, ledger, &mut random);
         let mut random = self.plan.process.stream(Topic::Tickets, order);
         let resolved =
             self.tickets

@@ -1,7 +1,8 @@
 //! Foreign currencies: their daily rates, and the treasury's export of them.
 //!
-//! A rate has two decimals, as this company's treasury fixes them. An amount of whole cents times such a rate has four, so
-//! that every conversion is exact in the pipeline's `decimal(18,4)` and totals can be compared to the last digit.
+//! A rate has two decimals, as this company's treasury fixes them. An amount of whole cents times such a rate has
+//! four, so that every conversion is exact in the pipeline's `decimal(18,4)` and totals can be compared to the last
+//! digit.
 
 use chrono::{Datelike, Weekday};
 use rand::{Rng, RngCore};
@@ -15,7 +16,8 @@ use super::truth::Tally;
 /// The raw table's name.
 const RATES: &str = "treasury.exchange_rates";
 
-/// Days before the first possible order for which there are rates, so that none falls on a weekend without one before it.
+/// Days before the first possible order for which there are rates, so that none falls on a weekend without one
+/// before it.
 const LEAD_DAYS: i32 = 14;
 
 /// A foreign currency: its code, its first rate in hundredths of a euro, and between what it moves.
@@ -91,7 +93,7 @@ impl Rates {
     }
 
     /// An amount in euro cents as cents of a currency, at least 1.
-    pub(super) fn from_euro(&self, currency: Currency, day: i32, cents: i64) -> i64 {
+    pub(super) fn in_currency(&self, currency: Currency, day: i32, cents: i64) -> i64 {
         let rate = self.rate(currency, day);
         ((cents * 100 + rate / 2) / rate).max(1)
     }
@@ -152,10 +154,10 @@ mod tests {
                 if !is_working_day(day) {
                     assert_eq!(rate, rates.rate(currency, day - 1));
                 }
-                let cents = rates.from_euro(currency, day, 4_500);
+                let cents = rates.in_currency(currency, day, 4_500);
                 assert!((rates.to_euro(currency, day, cents) - 450_000).abs() <= rate / 2 + 1);
             }
-            assert_eq!(rates.from_euro(Currency::Eur, day, 77), 77);
+            assert_eq!(rates.in_currency(Currency::Eur, day, 77), 77);
             assert_eq!(rates.to_euro(Currency::Eur, day, 77), 7_700);
         }
     }

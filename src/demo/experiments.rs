@@ -1,19 +1,19 @@
 //! Campaigns whose audience is put into arms at random, and what the arms do.
 //!
-//! An arm must change who buys within [`RESPONSE_DAYS`], and must not change the purchase process, or its parameters would no
-//! longer be the truth. Both hold when arms are drawn *after* the purchases, with Bayes' rule. Let a customer buy in
-//! the response days with probability π by the process alone, and let arm k make that π + δₖ π (1 − π), where the δ
-//! of the arms average to 0 by their weights w. Then
+//! An arm must change who buys within [`RESPONSE_DAYS`], and must not change the purchase process, or its
+//! parameters would no longer be the truth. Both hold when arms are drawn *after* the purchases, with Bayes' rule.
+//! Let a customer buy in the response days with probability π by the process alone, and let arm k make that π + δₖ
+//! π (1 − π), where the δ of the arms average to 0 by their weights w. Then
 //!
 //! ```text
 //! P(arm k | bought)        = wₖ (1 + δₖ (1 − π))
 //! P(arm k | did not buy)   = wₖ (1 − δₖ π)
 //! ```
 //!
-//! and the joint distribution of arm and purchase is exactly that of a customer who was put into an arm by lot and then reacted to
-//! it: P(arm k) is wₖ whatever the customer's history, so that the arms are balanced, and the rate in arm k is
-//! π + δₖ π (1 − π). Over all arms the purchases are those of the process. What is known of π: λ, and whether the customer had left
-//! by then, so π = 1 − e^(−λ · days) or 0.
+//! and the joint distribution of arm and purchase is exactly that of a customer who was put into an arm by lot and
+//! then reacted to it: P(arm k) is wₖ whatever the customer's history, so that the arms are balanced, and the rate
+//! in arm k is π + δₖ π (1 − π). Over all arms the purchases are those of the process. What is known of π: λ, and
+//! whether the customer had left by then, so π = 1 − e^(−λ · days) or 0.
 
 use rand::{Rng, RngCore};
 
@@ -177,8 +177,8 @@ impl Assignment {
     }
 }
 
-/// Puts a customer into the arms of the experiments whose audience they belong to: customers before the day of the contact, who
-/// agreed to marketing.
+/// Puts a customer into the arms of the experiments whose audience they belong to: customers before the day of the
+/// contact, who agreed to marketing.
 pub(super) fn assign(
     traits: &Traits,
     persona: &Persona,

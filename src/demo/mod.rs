@@ -1,21 +1,31 @@
 //! The synthetic company whose truth is known.
 //!
-//! [`generate`] writes the raw objects of a company whose customers buy, leave and spend exactly as the
-//! models that cvm fits assume, and, beside them, the values that they were drawn from ([`Truth`]). A
-//! pipeline that reads the objects must therefore bring the [`BgNbdTruth`] and [`GammaGammaTruth`] back
-//! within their standard errors; whatever it does not bring back, it lost on the way.
+//! [`generate`] writes the raw objects of a company whose customers buy, leave and spend exactly as the models that
+//! cvm fits assume, and, beside them, the values that they were drawn from ([`Truth`]). A pipeline that reads the
+//! objects must therefore bring the [`BgNbdTruth`] and [`GammaGammaTruth`] back within their standard errors;
+//! whatever it does not bring back, it lost on the way.
+//!
+//! Nine systems know the company: the CRM, the shop, web analytics, surveys, the helpdesk, marketing automation,
+//! ads, social media and the treasury. What they tell follows from further truths ([`Truths`]): which channel
+//! brings whom and at what cost, what customers look for, how they feel and when they are about to leave, what
+//! campaigns do, what comes back, what sets the best customers apart. Each is told as a [`Figure`]: what is true,
+//! what this company came to, and how far the two may lie apart.
 //!
 //! What is guaranteed:
 //!
-//! - **Deterministic.** The objects are a function of [`GenerateOptions`] without its `threads`. Every customer
-//!   has two random streams of their own, derived from the seed and the customer's number, so the customers
-//!   of a small company are also the first customers of a large one with the same seed. (Draws use
-//!   the platform's `ln` and `exp`; the bytes are promised for one platform.)
+//! - **Deterministic.** The objects are a function of [`GenerateOptions`] without its `threads`. Every customer has
+//!   random streams of their own, derived from the seed, the customer's number and what is drawn, so the customers
+//!   of a small company are also the first customers of a large one with the same seed, and what one system tells
+//!   does not move another. (Draws use the platform's `ln` and `exp`; the bytes are promised for one platform.)
 //! - **Streamed.** Customers are made in chunks of a fixed size; at most `threads` chunks are in memory.
-//! - **Exact.** The number of purchase days of each customer is exactly BG/NBD's for their age, the value of
-//!   each purchase day exactly Gamma-Gamma's, to the cent; see [`process`] for how a time becomes a day. Order lines
-//!   add up to their order's value. Nothing that is wrong with the raw rows changes that truth: rows to be
-//!   set aside come in addition ([`Dirt`]), or stand for CRM rows, on which the purchases do not depend.
+//! - **Exact.** The number of purchase days of each customer is exactly BG/NBD's for their age, the value of each
+//!   purchase day exactly Gamma-Gamma's, to the cent of its currency; see [`process`] for how a time becomes a day.
+//!   Everything else is drawn *given* the purchases and cannot change them: the channel given spend and loyalty,
+//!   traits given the value, and even the arm of a campaign given who bought, by Bayes' rule, which makes the same
+//!   data as an experiment does. Order lines add up to their order's value, and rates of currencies have two
+//!   decimals, so that every amount is exact in ten-thousandths of a euro. Nothing that is wrong with the raw rows
+//!   changes that truth: rows to be set aside come in addition ([`Dirt`]), or stand for CRM rows, on which the
+//!   purchases do not depend.
 //!
 //! Not done: seasonality, changes of price, dependence of spend on rate. The models assume none.
 

@@ -154,7 +154,8 @@ pub(super) const IDEAL_DEVICE: Ideal = Ideal {
     others: 0.36,
 };
 
-/// The share that is disappointed before leaving, of those who left after at least [`WARNED_PURCHASES`] purchase days.
+/// The share that is disappointed before leaving, of those who left after at least [`WARNED_PURCHASES`] purchase
+/// days.
 pub(super) const WARNED_SHARE: f64 = 0.6;
 /// How many purchase days it takes to show a decline.
 pub(super) const WARNED_PURCHASES: usize = 3;

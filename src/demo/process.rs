@@ -4,17 +4,17 @@
 //! purchase on, and leaves after each *repeat* purchase with probability p ~ Beta(a, b). (The model is conditional
 //! on the first purchase, after which nobody leaves: a customer without a repeat purchase is alive.)
 //!
-//! **Spend** a purchase day is Gamma-Gamma's (Fader & Hardie 2013): z ~ Gamma(p, ν), ν ~ Gamma(q, v), with ν the rate,
-//! so that a customer's mean is p / ν and that of all p v / (q − 1). Independent of the purchases.
+//! **Spend** a purchase day is Gamma-Gamma's (Fader & Hardie 2013): z ~ Gamma(p, ν), ν ~ Gamma(q, v), with ν the
+//! rate, so that a customer's mean is p / ν and that of all p v / (q − 1). Independent of the purchases.
 //!
 //! **Days.** The model's times are continuous, an order book knows days, and the fit counts distinct purchase days.
-//! Rounding times to days would merge purchases of the same day, which loses a share of about λ/2 of them: with these
-//! rates 3 %, more than the standard errors at 20,000 customers. So counts are kept and dates give way. The
-//! process is run in continuous time over exactly (0, T], T the customer's age in days, and each purchase falls on the
-//! nearest day that is free, in order of time. Frequency and age are then exactly the model's; the age at the last
-//! purchase is off by half a day at most, to either side, except where purchases crowd, against a mean age of
-//! more than a year. Fits to 1,000,000 customers show no bias that their standard errors, a seventh of
-//! those of 20,000 customers, would tell from chance.
+//! Rounding times to days would merge purchases of the same day, which loses a share of about λ/2 of them: with
+//! these rates 3 %, more than the standard errors at 20,000 customers. So counts are kept and dates give way. The
+//! process is run in continuous time over exactly (0, T], T the customer's age in days, and each purchase falls on
+//! the nearest day that is free, in order of time. Frequency and age are then exactly the model's; the age at the
+//! last purchase is off by half a day at most, to either side, except where purchases crowd, against a mean age of
+//! more than a year. Fits to 1,000,000 customers show no bias that their standard errors, a seventh of those of
+//! 20,000 customers, would tell from chance.
 
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;

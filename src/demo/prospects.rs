@@ -1,8 +1,8 @@
 //! Visitors who never buy: a channel brings them as it brings customers.
 //!
-//! Visitors are trials until one buys: for each customer of a channel whose visitors become customers with probability c,
-//! the number who come in vain is geometric with mean (1 − c) / c, so that over all visitors c is the true share.
-//! Most of them sign up, and stand in the CRM as prospects; the others are never known by name.
+//! Visitors are trials until one buys: for each customer of a channel whose visitors become customers with
+//! probability c, the number who come in vain is geometric with mean (1 − c) / c, so that over all visitors c is
+//! the true share. Most of them sign up, and stand in the CRM as prospects; the others are never known by name.
 
 use rand::{Rng, RngCore};
 

@@ -32,12 +32,17 @@ const TEXTS: [&str; 5] = [
 ];
 
 /// The reviews of a chunk.
-#[derive(Default)]
 pub(super) struct Reviews {
     out: Vec<u8>,
+    end_day: i32,
 }
 
 impl Reviews {
+    pub(super) const fn new(end_day: i32) -> Self {
+        let out = Vec::new();
+        Self { out, end_day }
+    }
+
     /// Perhaps a review of one product of an order, some weeks later.
     pub(super) fn maybe_write(
         &mut self,
@@ -45,7 +50,6 @@ impl Reviews {
         sale: &Sale,
         sku: &str,
         is_returned: bool,
-        end_day: i32,
         ledger: &mut Ledger,
         random: &mut impl RngCore,
     ) {
@@ -53,7 +57,7 @@ impl Reviews {
         let stars = pick(&STARS[usize::from(is_returned)], random.random());
         let day = sale.day + random.random_range(3..=40);
         let second = random.random_range(25_200..79_200);
-        if is_reviewed && day < end_day {
+        if is_reviewed && day < self.end_day {
             let (mean, variance) = moments(&STARS[usize::from(is_returned)], 1.0);
             ledger.experience.reviews[usize::from(is_returned)].value(
                 mean,

@@ -1,4 +1,5 @@
-//! A customer's orders, before their lines: where, with what, in which currency and for which campaign they were placed.
+//! A customer's orders, before their lines: where, with what, in which currency and for which campaign they were
+//! placed.
 
 use rand::{Rng, RngCore};
 
@@ -120,7 +121,7 @@ impl Buyer<'_> {
         let store = STORES[random.random_range(0..STORES.len())];
         let payment_method = PAYMENT_METHODS[random.random_range(0..PAYMENT_METHODS.len())];
         let is_delivered = channel != "store";
-        let cents = rates.from_euro(currency, day, euro_cents);
+        let cents = rates.in_currency(currency, day, euro_cents);
         let mut id = Vec::with_capacity(12);
         super::text::order_id(&mut id, self.number, order);
         Sale {

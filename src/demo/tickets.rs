@@ -30,8 +30,8 @@ const SPOTS: Spots = Spots {
     wrong_date: "2023-02-30T08:00:00Z",
 };
 
-/// The probability that an order leads to a ticket: of any, in addition when something came back, in addition when the customer is
-/// on the way out.
+/// The probability that an order leads to a ticket: of any, in addition when something came back, in addition when
+/// the customer is on the way out.
 const BASE_RATE: f64 = 0.06;
 const RETURNED_RATE: f64 = 0.35;
 const WARNED_RATE: f64 = 0.25;

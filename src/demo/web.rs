@@ -1,8 +1,8 @@
 //! Web analytics in the shape of GA4's export to BigQuery, as Parquet, its nested fields flattened.
 //!
-//! Tracked are the first visits of everybody whom a channel brings to the web, and of later orders by web or app a sample, as many as
-//! agree to cookies. A visitor is known from the first visit of which they log in: before that `user_id` is null,
-//! and only `user_pseudo_id` ties the visits together.
+//! Tracked are the first visits of everybody whom a channel brings to the web, and of later orders by web or app a
+//! sample, as many as agree to cookies. A visitor is known from the first visit of which they log in: before that
+//! `user_id` is null, and only `user_pseudo_id` ties the visits together.
 
 use std::sync::Arc;
 
@@ -190,8 +190,8 @@ impl Events {
         tally.count_fault(EVENTS, Dirt::MissingRequired);
     }
 
-    /// What a customer's browser sends: the first visit, the one of the first order, and a sample of later ones. `skus` are the
-    /// first product of each order.
+    /// What a customer's browser sends: the first visit, the one of the first order, and a sample of later ones.
+    /// `skus` are the first product of each order.
     pub(super) fn customer(
         &mut self,
         buyer: &Buyer<'_>,

@@ -18,9 +18,7 @@ pub(super) const BEGINNINGS: [(&str, &str); 13] = [
     ),
     (
         "automation/campaigns",
-        concat!(
-            "{\"id\":\"EXP-WINBACK\",\"title\":\"We miss you\",\"kind\":\"win-back\",\"goal\":\"Another order within 30 days\",\"channel\":\"post\",\"starts\":\"2024-02-06\",\"ends\":\"2024-03-06\",\"holdout_arm\":\"control\"}\n",
-        ),
+        "{\"id\":\"EXP-WINBACK\",\"title\":\"We miss you\",\"kind\":\"win-back\",\"goal\":\"Another order within 30 days\",\"channel\":\"post\",\"starts\":\"2024-02-06\",\"ends\":\"2024-03-06\",\"holdout_arm\":\"control\"}\n",
     ),
     (
         "automation/contacts",
@@ -54,27 +52,19 @@ pub(super) const BEGINNINGS: [(&str, &str); 13] = [
     ),
     (
         "shop/products",
-        concat!(
-            "{\"sku\":\"P0001\",\"name\":\"Hausmarke Espresso No. 1\",\"category\":\"Coffee\",\"subcategory\":\"Espresso\",\"brand\":\"Hausmarke\",\"premium\":false,\"list_price\":0.90,\"unit_cost\":0.38,\"tags\":[\"coffee\"]}\n",
-        ),
+        "{\"sku\":\"P0001\",\"name\":\"Hausmarke Espresso No. 1\",\"category\":\"Coffee\",\"subcategory\":\"Espresso\",\"brand\":\"Hausmarke\",\"premium\":false,\"list_price\":0.90,\"unit_cost\":0.38,\"tags\":[\"coffee\"]}\n",
     ),
     (
         "shop/returns",
-        concat!(
-            "{\"return_id\":\"R000000016385-3\",\"order_id\":\"000000016385\",\"line_number\":3,\"sku\":\"P1176\",\"returned_on\":\"2022-05-11\",\"quantity\":1,\"refund\":11.49,\"restocked_cost\":5.80,\"handling_cost\":2.50,\"currency\":\"CHF\",\"reason\":\"changed my mind\"}\n",
-        ),
+        "{\"return_id\":\"R000000016385-3\",\"order_id\":\"000000016385\",\"line_number\":3,\"sku\":\"P1176\",\"returned_on\":\"2022-05-11\",\"quantity\":1,\"refund\":11.49,\"restocked_cost\":5.80,\"handling_cost\":2.50,\"currency\":\"CHF\",\"reason\":\"changed my mind\"}\n",
     ),
     (
         "shop/reviews",
-        concat!(
-            "{\"review_id\":\"RV000000016389\",\"order_id\":\"000000016389\",\"customer_id\":\"C000000004\",\"sku\":\"P1488\",\"stars\":5,\"written_at\":\"2023-10-22T16:16:40Z\",\"text\":\"Wonderful! Again and again ☕\"}\n",
-        ),
+        "{\"review_id\":\"RV000000016389\",\"order_id\":\"000000016389\",\"customer_id\":\"C000000004\",\"sku\":\"P1488\",\"stars\":5,\"written_at\":\"2023-10-22T16:16:40Z\",\"text\":\"Wonderful! Again and again ☕\"}\n",
     ),
     (
         "social/mentions",
-        concat!(
-            "{\"id\":\"MC000000010\",\"published\":\"2024-11-24T16:58:48Z\",\"network\":\"reddit\",\"handle\":\"@user10\",\"customer\":\"C000000010\",\"sentiment\":0.4,\"label\":\"positive\",\"reach\":90,\"lang\":\"en\",\"text\":\"nice tea!\"}\n",
-        ),
+        "{\"id\":\"MC000000010\",\"published\":\"2024-11-24T16:58:48Z\",\"network\":\"reddit\",\"handle\":\"@user10\",\"customer\":\"C000000010\",\"sentiment\":0.4,\"label\":\"positive\",\"reach\":90,\"lang\":\"en\",\"text\":\"nice tea!\"}\n",
     ),
     (
         "surveys/responses",

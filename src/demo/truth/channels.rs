@@ -24,13 +24,15 @@ pub struct ChannelTruth {
     pub spend_ten_thousandths: i64,
     /// Its share of all customers.
     pub share: Figure,
-    /// The mean of its customers' `mean_spend` a purchase day in major units, which is independent of how often they buy.
+    /// The mean of its customers' `mean_spend` a purchase day in major units, which is independent of how often
+    /// they buy.
     pub mean_spend: Figure,
     /// The mean of its customers' probability of leaving after a purchase.
     pub dropout_probability: Figure,
     /// Ad spend a customer, in euros: what was planned, and what it came to.
     pub cost_per_customer: Figure,
-    /// The share of visitors with the first visit by this channel who became customers; none for a channel without visits.
+    /// The share of visitors with the first visit by this channel who became customers; none for a channel without
+    /// visits.
     pub conversion: Option<Figure>,
 }
 
@@ -123,7 +125,8 @@ impl ChannelLedger {
                 },
                 mean_spend: mean(quality.mean_spend, counts.mean_spend),
                 dropout_probability: mean(quality.dropout, counts.dropout),
-                // Money is spent for those who are expected; how many come is binomial, and a tenth of that is for the noise of the days.
+                // Money is spent for those who are expected; how many come is binomial, and a tenth of that is for
+                // the noise of the days.
                 cost_per_customer: Figure {
                     truth: cost,
                     counted: *spend as f64 / 10_000.0 / count,

@@ -68,11 +68,9 @@ impl ExperimentLedger {
         has_bought: bool,
     ) {
         let of = &EXPERIMENTS[experiment];
-        let mut index = 0;
-        for counts in &mut self.arms[experiment] {
-            let weight = of.arms[index].weight;
-            counts.share.chance(weight, index == arm);
-            index += 1;
+        let arms = self.arms[experiment].iter_mut().zip(&of.arms);
+        for (index, (counts, of)) in arms.enumerate() {
+            counts.share.chance(of.weight, index == arm);
         }
         let counts = &mut self.arms[experiment][arm];
         counts.rate.chance(of.rate_in(arm, rate), has_bought);

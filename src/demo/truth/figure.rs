@@ -26,8 +26,8 @@ impl Figure {
     }
 }
 
-/// Draws whose distributions are known, added up. Added in the order of the customers, so that the sums of floats are the same
-/// on any number of threads.
+/// Draws whose distributions are known, added up. Added in the order of the customers, so that the sums of floats
+/// are the same on any number of threads.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::demo) struct Draws {
     pub(in crate::demo) count: u64,

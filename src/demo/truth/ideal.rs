@@ -29,8 +29,8 @@ pub struct IdealTraitTruth {
 pub struct IdealCustomerTruth {
     /// The value of all purchases, in cents, from which on a customer is of high value.
     pub high_value_from_cents: i64,
-    /// Customers of high value; about a fifth. Whoever takes exactly a fifth, or takes off returns, has a few others at the
-    /// edge, who make lifts lower by a hundredth or two.
+    /// Customers of high value; about a fifth. Whoever takes exactly a fifth, or takes off returns, has a few
+    /// others at the edge, who make lifts lower by a hundredth or two.
     pub high_value_customers: u64,
     /// All others.
     pub other_customers: u64,

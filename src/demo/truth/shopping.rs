@@ -31,8 +31,8 @@ pub struct ReturnTruth {
     pub lines: u64,
     /// Those of them that had come back by the end.
     pub returned_lines: u64,
-    /// The probability that a line comes back, counted over lines that are old enough for all returns to be in: at least
-    /// 28 days.
+    /// The probability that a line comes back, counted over lines that are old enough for all returns to be in: at
+    /// least 28 days.
     pub return_rate: Figure,
 }
 
