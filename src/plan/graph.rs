@@ -15,7 +15,7 @@ use super::compile::{Compiling, DeclaredSource};
 use super::score::CheckedScore;
 use super::sql::{self, ParsedSql};
 use super::{
-    ENTITIES, Layer, ParameterValue, PlannedSource, PlannedStage, Work, entity, parameters,
+    ENTITIES, Layer, ParameterValue, PlannedSource, PlannedStage, Work, entity, parameters, scheme,
     table_reference,
 };
 
@@ -30,15 +30,19 @@ pub(super) struct Node {
 pub(super) struct Graph {
     pub(super) nodes: BTreeMap<String, Node>,
     order: Vec<String>,
+    /// How often the SQL of a table goes over each table that it reads.
+    scans: BTreeMap<String, BTreeMap<String, usize>>,
 }
 
 impl Graph {
     pub(super) fn of(
         compiling: &mut Compiling<'_>,
         scores: &BTreeMap<String, CheckedScore>,
+        parameters: &BTreeMap<String, ParameterValue>,
     ) -> Self {
         let mut walk = Walk {
             scores,
+            parameters,
             nodes: BTreeMap::new(),
             order: Vec::new(),
             path: Vec::new(),
@@ -51,7 +55,11 @@ impl Graph {
             walk.visit(compiling, &table.value, &reader);
         }
         let Walk { nodes, order, .. } = walk;
-        let graph = Self { nodes, order };
+        let graph = Self {
+            nodes,
+            order,
+            scans: BTreeMap::new(),
+        };
         graph.refuse_unread_scores(compiling, scores);
         graph
     }
@@ -124,8 +132,8 @@ impl Graph {
         .collect()
     }
 
-    /// How often each table is worked out: once for each output and each table written down that reads it, directly
-    /// or through views.
+    /// How often each table is worked out: once for each output and each time that a table written down goes over it,
+    /// directly or through views.
     fn uses(&self, compiling: &Compiling<'_>) -> BTreeMap<String, usize> {
         let mut uses: BTreeMap<String, usize> = BTreeMap::new();
         for table in &compiling.pipeline.outputs.tables {
@@ -149,8 +157,11 @@ impl Graph {
                 Layer::Raw | Layer::Entity => false,
                 _ => own > 1 || scored(name),
             };
+            let scans = self.scans.get(name);
             for input in &node.inputs {
-                *uses.entry(input.clone()).or_default() += if written { 1 } else { own };
+                let scans = scans.and_then(|scans| scans.get(input)).copied();
+                let times = if written { 1 } else { own };
+                *uses.entry(input.clone()).or_default() += times * scans.unwrap_or(1);
             }
         }
         uses
@@ -171,6 +182,7 @@ impl Reader {
 
 struct Walk<'a> {
     scores: &'a BTreeMap<String, CheckedScore>,
+    parameters: &'a BTreeMap<String, ParameterValue>,
     nodes: BTreeMap<String, Node>,
     order: Vec<String>,
     path: Vec<String>,
@@ -266,6 +278,9 @@ impl Walk<'_> {
                 },
             ));
         }
+        if name == scheme::CLASSIFIED {
+            return Some(self.open_schemes(compiling));
+        }
         let Some(file) = compiling
             .catalogue
             .tables
@@ -322,6 +337,35 @@ impl Walk<'_> {
         }
     }
 
+    /// The table that is made of the segmentation schemes.
+    fn open_schemes(&self, compiling: &mut Compiling<'_>) -> (Node, Reader) {
+        let columns = |score: &CheckedScore| {
+            let columns = score.checked.output().iter();
+            columns
+                .map(|column| (column.name.to_owned(), column.sql_type))
+                .collect()
+        };
+        let chosen = compiling.pipeline.segments.as_deref();
+        let with = scheme::Surroundings {
+            chosen: chosen.map(|names| (names, &compiling.file)),
+            parameters: self.parameters,
+            score: &|name| self.scores.get(name).map(columns),
+            scores: self.scores.keys().cloned().collect(),
+        };
+        let classified = scheme::classify(&mut compiling.catalogue, &with, &mut compiling.problems);
+        compiling.schemes = classified.proven;
+        let node = Node {
+            layer: Layer::Intermediate,
+            inputs: classified.inputs,
+            parsed: classified.parsed,
+        };
+        let reader = Reader {
+            file: Arc::clone(&compiling.file),
+            at: Some(At::default()),
+        };
+        (node, reader)
+    }
+
     fn unknown_table(&self, compiling: &Compiling<'_>, name: &str, reader: &Reader) -> Problem {
         let entity_names: Vec<String> = compiling
             .catalogue
@@ -347,15 +391,15 @@ impl Walk<'_> {
 /// Gives every table its schema, in order, and proves that SQL, contracts and scorers agree.
 pub(super) async fn type_check(
     compiling: &mut Compiling<'_>,
-    graph: &Graph,
+    graph: &mut Graph,
     scores: BTreeMap<String, CheckedScore>,
     values: &BTreeMap<String, ParameterValue>,
 ) -> Vec<PlannedStage> {
     let mut bound = values.clone();
     let days = FitContext::new(chrono::NaiveDate::default(), 0);
     bound.extend(parameters::dates(&days));
-    let uses = graph.uses(compiling);
     let mut stages = Vec::new();
+    let mut all_scans = BTreeMap::new();
     for name in &graph.order {
         let Some(node) = graph.nodes.get(name) else {
             continue;
@@ -391,7 +435,8 @@ pub(super) async fn type_check(
             },
             Layer::Staging | Layer::Intermediate | Layer::Mart => {
                 match check_sql(compiling, name, node, &bound).await {
-                    Some((schema, contract, statement)) => {
+                    Some((schema, contract, statement, scans)) => {
+                        all_scans.insert(name.clone(), scans);
                         (schema, Some(contract), Work::Sql(Box::new(statement)))
                     }
                     None => continue,
@@ -405,9 +450,14 @@ pub(super) async fn type_check(
             inputs: node.inputs.clone(),
             schema,
             contract,
-            uses: uses.get(name).copied().unwrap_or_default(),
+            uses: 0,
             work,
         });
+    }
+    graph.scans = all_scans;
+    let uses = graph.uses(compiling);
+    for stage in &mut stages {
+        stage.uses = uses.get(&stage.name).copied().unwrap_or_default();
     }
     stages
 }
@@ -537,7 +587,12 @@ async fn check_sql(
     name: &str,
     node: &Node,
     values: &BTreeMap<String, ParameterValue>,
-) -> Option<(SchemaRef, Arc<TableFile>, Statement)> {
+) -> Option<(
+    SchemaRef,
+    Arc<TableFile>,
+    Statement,
+    BTreeMap<String, usize>,
+)> {
     let table = compiling.catalogue.tables.get(name)?.clone();
     let contract = table.contract?;
     let promised = schema_of(&contract);
@@ -597,5 +652,6 @@ async fn check_sql(
         declare(compiling, name, promised);
         return None;
     }
-    Some((promised, contract, parsed.statement.clone()))
+    let scans = compiling.session.scans(&plan).unwrap_or_default();
+    Some((promised, contract, parsed.statement.clone(), scans))
 }

@@ -1,6 +1,6 @@
 //! JSON Schemas of the files a user writes, for editors.
 
-use super::{PipelineFile, SourceFile, TableFile};
+use super::{PipelineFile, SchemeFile, SourceFile, TableFile};
 
 /// A kind of file that has a schema.
 #[derive(Debug, Clone, Copy)]
@@ -24,5 +24,9 @@ pub const SCHEMAS: &[SchemaOf] = &[
     SchemaOf {
         name: "table",
         generate: || schemars::schema_for!(TableFile),
+    },
+    SchemaOf {
+        name: "scheme",
+        generate: || schemars::schema_for!(SchemeFile),
     },
 ];
