@@ -48,8 +48,8 @@ dated as (
             when days.days_before = 0 then bought.discounted_lines
             else bought.earlier_discounted_lines
         end as discounted_lines
-    from bought
-    cross join days
+    from days
+    cross join bought
 ),
 
 traits as (

@@ -1,5 +1,6 @@
 -- One grouped pass over everything that tells of a customer, for both days at once: joins would hold
--- all customers in memory where a grouping can spill.
+-- all customers in memory where a grouping can spill. The two days stand on the left of their join,
+-- the side that is held.
 with customers as (
     select * from entities.customers
 ),
@@ -119,8 +120,8 @@ snapshotted as (
             when snapshots.days_before > 0 and not sums.has_earlier_unknown_amount
                 then coalesce(sums.earlier_amount, 0)
         end as amount
-    from sums
-    cross join snapshots
+    from snapshots
+    cross join sums
 ),
 
 -- Who stands in a list without a day and never did anything is known on both days.

@@ -1,5 +1,6 @@
--- What is said of a product comes before what its sales tell. A percentile counts half of the
--- products of the same price, so that it is one half where all cost the same.
+-- What is said of a product comes before what its sales tell. A percentile is told among the lines
+-- sold, so that customers as a whole buy at one half: what is cheap in a category sells most. It
+-- counts half of the lines of the same price.
 with products as (
     select * from entities.products
 ),
@@ -11,13 +12,12 @@ order_lines as (
 sold as (
     select
         product_id,
-        cast(sum(revenue + discounts) as decimal(38, 4)) as amount,
-        cast(sum(quantity) as bigint) as quantity
+        count(*) as lines,
+        sum(revenue + discounts) filter (where revenue is not null and quantity > 0) as amount,
+        sum(quantity) filter (where revenue is not null and quantity > 0) as quantity
     from order_lines
     where line_kind = 'sale'
         and product_id is not null
-        and revenue is not null
-        and quantity > 0
     group by product_id
 ),
 
@@ -27,6 +27,7 @@ priced as (
         products.category,
         products.brand,
         products.is_premium,
+        coalesce(sold.lines, 0) as lines,
         case
             when products.list_price is not null then products.list_price
             when sold.quantity > 0
@@ -41,15 +42,16 @@ priced as (
 ),
 
 price_counts as (
-    select category, price, count(*) as products
+    select category, price, sum(lines) as lines
     from priced
     where category is not null
         and price is not null
+        and lines > 0
     group by category, price
 ),
 
 category_totals as (
-    select category, sum(products) as products
+    select category, sum(lines) as lines
     from price_counts
     group by category
 ),
@@ -58,8 +60,8 @@ price_ranks as (
     select
         category,
         price,
-        products,
-        sum(products) over (partition by category order by price) - products as below
+        lines,
+        sum(lines) over (partition by category order by price) - lines as below
     from price_counts
 ),
 
@@ -67,7 +69,7 @@ percentiles as (
     select
         ranks.category,
         ranks.price,
-        (1000000 * (2 * ranks.below + ranks.products)) / (2 * totals.products) as millionths
+        (1000000 * (2 * ranks.below + ranks.lines)) / (2 * totals.lines) as millionths
     from price_ranks as ranks
     inner join category_totals as totals
         on ranks.category = totals.category
