@@ -253,6 +253,8 @@ pub(super) enum Listed {
     Schemes,
     /// SQL functions beyond the engine's own
     Functions,
+    /// Definitions that come with the SQL and that a pipeline may set
+    Parameters,
 }
 
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ use crate::score::FitContext;
 use crate::spec::problem::{At, Problem, SourceText, did_you_mean};
 use crate::spec::table::TableFile;
 
-use super::compile::{Compiling, DeclaredSource};
+use super::compile::Compiling;
 use super::score::CheckedScore;
 use super::sql::{self, ParsedSql};
 use super::{
@@ -29,9 +29,9 @@ pub(super) struct Node {
 /// The tables that the outputs need, and an order in which each comes after what it reads.
 pub(super) struct Graph {
     pub(super) nodes: BTreeMap<String, Node>,
-    order: Vec<String>,
+    pub(super) order: Vec<String>,
     /// How often the SQL of a table goes over each table that it reads.
-    scans: BTreeMap<String, BTreeMap<String, usize>>,
+    pub(super) scans: BTreeMap<String, BTreeMap<String, usize>>,
 }
 
 impl Graph {
@@ -72,7 +72,7 @@ impl Graph {
         // What could not be followed to its end may well read the score.
         let followed = compiling.problems.is_empty();
         for (name, score) in scores {
-            if followed && !self.nodes.contains_key(name) {
+            if followed && !score.is_default && !self.nodes.contains_key(name) {
                 compiling.fault(
                     "cvm::plan::unreachable",
                     score.at,
@@ -81,90 +81,6 @@ impl Graph {
                 );
             }
         }
-    }
-
-    /// Notes what is declared and never read.
-    pub(super) fn warn_of_unread(&self, compiling: &mut Compiling<'_>) {
-        let read = |name: &str| self.nodes.contains_key(name);
-        let mut warnings = Vec::new();
-        for (name, binding) in &compiling.pipeline.entities {
-            if !read(&format!("{ENTITIES}.{name}")) {
-                let message = format!("no output reads the entity `{name}`");
-                let help = "publish a mart that reads it, or remove the binding";
-                let code = "cvm::plan::unreachable";
-                warnings.push(Problem::new(
-                    code,
-                    &compiling.file,
-                    binding.at,
-                    message,
-                    help,
-                ));
-            }
-        }
-        // A source file serves several pipelines: one that reads none of its tables is likely a mistake.
-        for (name, source) in &compiling.sources {
-            let same_file = |other: &&DeclaredSource| Arc::ptr_eq(&other.file, &source.file);
-            let mut siblings = compiling.sources.values().filter(same_file);
-            if !siblings.any(|sibling| read(&sibling.planned.name)) {
-                let message = format!("no output reads the raw table `{name}`");
-                let help = "bind a staging table that reads it, or remove the source file";
-                let code = "cvm::plan::unreachable";
-                warnings.push(Problem::new(code, &source.file, source.at, message, help));
-            }
-        }
-        compiling.warnings.extend(warnings);
-    }
-
-    /// The raw tables that are read, by name.
-    pub(super) fn read_sources(&self, compiling: &mut Compiling<'_>) -> Vec<PlannedSource> {
-        let uses = self.uses(compiling);
-        let sources = std::mem::take(&mut compiling.sources);
-        let read = sources
-            .into_iter()
-            .filter(|(name, _)| self.nodes.contains_key(name));
-        read.map(|(name, declared)| {
-            let uses = uses.get(&name).copied().unwrap_or_default();
-            PlannedSource {
-                uses,
-                ..declared.planned
-            }
-        })
-        .collect()
-    }
-
-    /// How often each table is worked out: once for each output and each time that a table written down goes over it,
-    /// directly or through views.
-    fn uses(&self, compiling: &Compiling<'_>) -> BTreeMap<String, usize> {
-        let mut uses: BTreeMap<String, usize> = BTreeMap::new();
-        for table in &compiling.pipeline.outputs.tables {
-            *uses.entry(table.value.clone()).or_default() += 1;
-        }
-        let scored = |name: &str| {
-            let mut scores = self
-                .nodes
-                .values()
-                .filter(|node| node.layer == Layer::Score);
-            scores.any(|node| node.inputs.iter().any(|input| input == name))
-        };
-        // Whatever reads a table comes after it in the order.
-        for name in self.order.iter().rev() {
-            let Some(node) = self.nodes.get(name) else {
-                continue;
-            };
-            let own = uses.get(name).copied().unwrap_or_default();
-            let written = match node.layer {
-                Layer::Score => true,
-                Layer::Raw | Layer::Entity => false,
-                _ => own > 1 || scored(name),
-            };
-            let scans = self.scans.get(name);
-            for input in &node.inputs {
-                let scans = scans.and_then(|scans| scans.get(input)).copied();
-                let times = if written { 1 } else { own };
-                *uses.entry(input.clone()).or_default() += times * scans.unwrap_or(1);
-            }
-        }
-        uses
     }
 }
 
@@ -231,16 +147,11 @@ impl Walk<'_> {
                 inputs: score.inputs(),
                 parsed: None,
             };
-            let at = compiling
-                .pipeline
-                .scores
-                .get(name)
-                .map(|entry| entry.value.input.at);
             return Some((
                 node,
                 Reader {
-                    file: Arc::clone(&compiling.file),
-                    at,
+                    file: Arc::clone(&score.file),
+                    at: Some(score.input.at),
                 },
             ));
         }
@@ -377,7 +288,7 @@ impl Walk<'_> {
             format!("the entity is written `{ENTITIES}.{name}`")
         } else {
             let tables = compiling.catalogue.tables.keys().map(String::as_str);
-            let scores = compiling.pipeline.scores.keys().map(String::as_str);
+            let scores = self.scores.keys().map(String::as_str);
             let raw = compiling.sources.keys().map(String::as_str);
             let entities = entity_names.iter().map(String::as_str);
             did_you_mean(name, tables.chain(scores).chain(raw).chain(entities))
@@ -548,7 +459,7 @@ fn check_entity(
 }
 
 async fn check_score(compiling: &mut Compiling<'_>, name: &str, score: &CheckedScore) -> SchemaRef {
-    let own = (score.input.clone(), score.checked.input());
+    let own = (score.input.value.clone(), score.checked.input());
     let others = score.checked.other_inputs();
     for (table, columns) in std::iter::once(own).chain(others) {
         let query = format!("select * from {table}");
@@ -570,7 +481,9 @@ async fn check_score(compiling: &mut Compiling<'_>, name: &str, score: &CheckedS
                 ),
             };
             let help = format!("the score `{name}` reads it: see `cvm list scorers`");
-            compiling.fault("cvm::plan::score_input", score.at, message, help);
+            let code = "cvm::plan::score_input";
+            let problem = Problem::new(code, &score.file, score.at, message, help);
+            compiling.problems.push(problem);
         }
     }
     let fields = score

@@ -6,6 +6,7 @@
 mod catalogue;
 mod check;
 mod compile;
+mod definitions;
 mod entity;
 mod graph;
 pub mod parameters;
@@ -14,6 +15,7 @@ mod rules;
 pub mod scheme;
 mod score;
 mod sql;
+mod uses;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +33,7 @@ use crate::spec::source::RawTable;
 use crate::spec::table::TableFile;
 
 pub use compile::compile;
+pub use definitions::defaults;
 pub use parameters::ParameterValue;
 pub use scheme::ProvenScheme;
 

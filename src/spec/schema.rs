@@ -1,6 +1,7 @@
 //! JSON Schemas of the files a user writes, for editors.
 
-use super::{PipelineFile, SchemeFile, SourceFile, TableFile};
+use super::pipeline::ScoreFile;
+use super::{ParametersFile, PipelineFile, SchemeFile, SourceFile, TableFile};
 
 /// A kind of file that has a schema.
 #[derive(Debug, Clone, Copy)]
@@ -28,5 +29,13 @@ pub const SCHEMAS: &[SchemaOf] = &[
     SchemaOf {
         name: "scheme",
         generate: || schemars::schema_for!(SchemeFile),
+    },
+    SchemaOf {
+        name: "parameters",
+        generate: || schemars::schema_for!(ParametersFile),
+    },
+    SchemaOf {
+        name: "score",
+        generate: || schemars::schema_for!(ScoreFile),
     },
 ];
