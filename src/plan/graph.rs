@@ -15,7 +15,7 @@ use super::compile::Compiling;
 use super::score::CheckedScore;
 use super::sql::{self, ParsedSql};
 use super::{
-    ENTITIES, Layer, ParameterValue, PlannedSource, PlannedStage, Work, entity, parameters, scheme,
+    ENTITIES, Layer, ParameterValue, PlannedStage, Work, entity, parameters, scheme,
     table_reference,
 };
 
