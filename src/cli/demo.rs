@@ -96,6 +96,7 @@ const SEGMENTS: &str = "select segment, count(*) as customers,
     round(avg(customer_lifetime_value), 0) as next_year
     from customer_segments
     inner join customer_values on customer_segments.customer_id = customer_values.customer_id
+    where scheme = 'rfm'
     group by segment order by share_of_value desc";
 
 const BEST: &str =
