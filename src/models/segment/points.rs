@@ -98,7 +98,8 @@ impl Points {
     }
 
     /// Number of different rows.
-    pub(super) fn distinct(&self) -> usize {
+    #[must_use]
+    pub fn distinct(&self) -> usize {
         let changes = (1..self.len()).filter(|i| self.row(*i) != self.row(i - 1));
         usize::from(!self.is_empty()) + changes.count()
     }
