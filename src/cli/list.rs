@@ -56,6 +56,13 @@ fn parameters() -> Result<String, CliError> {
     let folder = |path: &str| path.starts_with("sql/parameters/") && path.ends_with(".yml");
     for file in project.files().filter(|file| folder(&file.path)) {
         let topic = yaml::decode::<ParametersFile>(file, &|_| None).map_err(CliError::Problems)?;
+        if let Some(description) = &topic.description {
+            text.push_str(&format!(
+                "# {}: {}\n\n",
+                topic.topic.value,
+                description.trim()
+            ));
+        }
         for (name, declared) in &topic.parameters {
             let declared = &declared.value;
             let mut range = String::new();

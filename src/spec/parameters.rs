@@ -15,6 +15,8 @@ pub struct ParametersFile {
     /// The topic's name, the same as the file's.
     #[schemars(with = "String")]
     pub topic: Spanned<String>,
+    /// What the definitions decide together, for people.
+    pub description: Option<String>,
     /// The definitions by name.
     #[schemars(with = "IndexMap<String, ParameterDeclaration>")]
     pub parameters: IndexMap<String, Spanned<ParameterDeclaration>>,

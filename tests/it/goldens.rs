@@ -130,16 +130,19 @@ impl Engine {
             .find(|file| file.ends_with(&path));
         let sql = std::fs::read_to_string(file.unwrap()).unwrap();
         let mut statement = DFParser::parse_sql(&sql)?.pop_front().unwrap();
-        assert_eq!(
-            parameters::bind(&mut statement, &values),
-            Vec::<String>::new(),
-            "{table}"
-        );
+        let unknown = parameters::bind(&mut statement, &values);
+        if !unknown.is_empty() {
+            let message = format!("{table}: there are no parameters {unknown:?}");
+            return Err(DataFusionError::Plan(message));
+        }
         self.make_entities(&statement).await?;
         let plan = self.context.state().statement_to_plan(statement).await?;
         let frame = self.context.execute_logical_plan(plan).await?;
-        let schema = Arc::new(frame.schema().as_arrow().clone());
-        let rows = MemTable::try_new(schema, vec![frame.collect().await?])?;
+        let planned = Arc::new(frame.schema().as_arrow().clone());
+        let batches = frame.collect().await?;
+        // What is made may promise more than what was planned: that a column has no nulls.
+        let made = batches.first().map_or(planned, RecordBatch::schema);
+        let rows = MemTable::try_new(made, vec![batches])?;
         self.context.register_table(table, Arc::new(rows))?;
         Ok(())
     }
