@@ -3,7 +3,8 @@
 //! ```text
 //! btyd/        buy till you die: who is alive, how often will they buy    a folder a model: bg_nbd, pareto_nbd, …
 //! spend/       how much is a purchase worth                               a folder a model: gamma_gamma
-//! retention/   who renews under contract, and for how long                a folder a model: shifted_beta_geometric, …
+//! retention/   who renews under contract, and for how long                a folder a model: shifted_beta_geometric, …;
+//!              survival without a model                                   kaplan_meier
 //! segment/     who is alike: k-means on standardised features, silhouettes, stable names for clusters
 //! experiment/  did it work: means, proportions, the split of the arms
 //! validation/  how well predictions fit what came

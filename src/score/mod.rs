@@ -6,12 +6,14 @@
 
 pub mod buy_till_you_die;
 mod calibration;
+pub mod cohort_projection;
 mod columns;
 mod error;
 mod fits;
 pub mod k_means;
 mod parameters;
 mod pool;
+pub mod survival;
 
 use arrow::array::RecordBatch;
 use chrono::NaiveDate;
@@ -25,7 +27,12 @@ pub use parameters::Parameters;
 pub use pool::Pool;
 
 /// The scorers that cvm comes with.
-pub const SCORERS: &[&dyn Scorer] = &[&buy_till_you_die::BuyTillYouDie, &k_means::KMeans];
+pub const SCORERS: &[&dyn Scorer] = &[
+    &buy_till_you_die::BuyTillYouDie,
+    &cohort_projection::CohortProjection,
+    &k_means::KMeans,
+    &survival::Survival,
+];
 
 /// The scorers a binary knows: cvm's own and whatever a data engineer adds.
 #[derive(Clone)]
@@ -220,6 +227,11 @@ pub trait CheckedScorer: Send + Sync {
     }
     /// The columns it makes.
     fn output(&self) -> &'static [OutputColumn];
+    /// Whether its predictions are held against what came, where the pipeline says `validation:`, and so against the
+    /// bounds under it.
+    fn is_validated(&self) -> bool {
+        false
+    }
     /// The tables its fit looks at.
     fn fit_inputs(&self) -> Vec<FitInput>;
     /// Fits on the tables that [`CheckedScorer::fit_inputs`] and [`CheckedScorer::sample`] asked for, whose rows come in no order.
