@@ -251,6 +251,8 @@ pub(super) enum Listed {
     Marts,
     /// SQL functions beyond the engine's own
     Functions,
+    /// Definitions that come with the SQL and that a pipeline may set
+    Parameters,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use crate::engine::functions;
 use crate::score::Registry;
 use crate::source::FORMATS;
 use crate::spec::problem::Problem;
-use crate::spec::{Project, TableFile, yaml};
+use crate::spec::{ParametersFile, Project, TableFile, yaml};
 
 pub(super) fn list(arguments: &ListArguments, registry: &Registry) -> Result<(), CliError> {
     let text = match arguments.what {
@@ -21,6 +21,7 @@ pub(super) fn list(arguments: &ListArguments, registry: &Registry) -> Result<(),
         Listed::Entities => tables("sql/entities/")?,
         Listed::Marts => tables("sql/marts/")?,
         Listed::Functions => sql_functions(),
+        Listed::Parameters => parameters()?,
     };
     console::out(&text)
 }
@@ -46,6 +47,43 @@ fn sql_functions() -> String {
             format!("{}\n  {first}{stop}\n\n", function.syntax_example)
         })
         .collect()
+}
+
+/// The definitions that come with the SQL: name, type, default, range, description.
+fn parameters() -> Result<String, CliError> {
+    let project = Project::shipped(std::path::PathBuf::new());
+    let mut text = String::new();
+    let folder = |path: &str| path.starts_with("sql/parameters/") && path.ends_with(".yml");
+    for file in project.files().filter(|file| folder(&file.path)) {
+        let topic = yaml::decode::<ParametersFile>(file, &|_| None).map_err(CliError::Problems)?;
+        if let Some(description) = &topic.description {
+            text.push_str(&format!(
+                "# {}: {}\n\n",
+                topic.topic.value,
+                description.trim()
+            ));
+        }
+        for (name, declared) in &topic.parameters {
+            let declared = &declared.value;
+            let mut range = String::new();
+            if let Some(minimum) = &declared.minimum {
+                range.push_str(&format!(", at least {minimum}"));
+            }
+            if let Some(maximum) = &declared.maximum {
+                range.push_str(&format!(", at most {maximum}"));
+            }
+            if let Some(values) = &declared.values {
+                range.push_str(&format!(", one of {}", values.join(", ")));
+            }
+            text.push_str(&format!(
+                "{name}: {} ({}{range})\n  {}\n\n",
+                declared.default,
+                declared.sql_type,
+                declared.description.trim()
+            ));
+        }
+    }
+    Ok(text)
 }
 
 /// The shipped tables of a folder: name, grain, description, columns.

@@ -1,6 +1,4 @@
-//! The parts of a pipeline that can be judged one by one: settings, parameters, sources, outputs.
-
-use std::collections::BTreeMap;
+//! The parts of a pipeline that can be judged one by one: settings, sources, outputs.
 
 use crate::score::{ValidationSettings, ValueSettings};
 use crate::spec::SqlType;
@@ -8,8 +6,7 @@ use crate::spec::problem::{Problem, did_you_mean};
 use crate::spec::source::{Format, RawColumn};
 
 use super::compile::Compiling;
-use super::parameters::DATES;
-use super::{ENTITIES, ParameterValue, RESERVED_TABLES, Settings};
+use super::{ENTITIES, RESERVED_TABLES, Settings};
 
 const SCHEMES: &[&str] = &[
     "file", "s3", "s3a", "gs", "az", "abfs", "abfss", "http", "https", "memory",
@@ -165,67 +162,6 @@ fn stores(compiling: &mut Compiling<'_>) {
             );
         }
     }
-}
-
-/// The values that SQL can read: cvm's own and the pipeline's. Dates are added by whoever runs it: see
-/// [`dates`](super::parameters::dates).
-pub(super) fn parameters(compiling: &mut Compiling<'_>) -> BTreeMap<String, ParameterValue> {
-    let pipeline = compiling.pipeline.clone();
-    let value = &pipeline.value.value;
-    let timezone = pipeline
-        .timezone
-        .as_ref()
-        .map_or("UTC", |zone| zone.value.as_str());
-    let mut values: BTreeMap<String, ParameterValue> = [
-        (
-            "currency",
-            ParameterValue::Varchar(value.currency.value.clone()),
-        ),
-        (
-            "measure",
-            ParameterValue::Varchar(value.measure.name().to_owned()),
-        ),
-        (
-            "horizon_days",
-            ParameterValue::Bigint(value.horizon_days.value),
-        ),
-        (
-            "annual_discount_rate",
-            ParameterValue::Double(value.annual_discount_rate.value),
-        ),
-        ("timezone", ParameterValue::Varchar(timezone.to_owned())),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect();
-    for (name, declared) in &pipeline.parameters {
-        let is_date = DATES.contains(&name.as_str());
-        if values.contains_key(name) || is_date || !is_name(name) {
-            compiling.fault(
-                "cvm::plan::parameter",
-                declared.at,
-                format!("a parameter cannot be named `{name}`"),
-                "cvm gives as_of, holdout_start, currency, measure, horizon_days, annual_discount_rate and timezone itself",
-            );
-            continue;
-        }
-        let parameter = &declared.value;
-        match ParameterValue::parse(&parameter.value, parameter.sql_type) {
-            Some(value) => {
-                values.insert(name.clone(), value);
-            }
-            None => compiling.fault(
-                "cvm::plan::parameter",
-                declared.at,
-                format!(
-                    "the value of the parameter `{name}` is no {}",
-                    parameter.sql_type
-                ),
-                "change the value or the type",
-            ),
-        }
-    }
-    values
 }
 
 pub(super) fn sources(compiling: &mut Compiling<'_>) {

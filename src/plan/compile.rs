@@ -14,8 +14,8 @@ use crate::spec::{PipelineFile, Project, SourceFile};
 use super::catalogue::Catalogue;
 use super::graph::Graph;
 use super::{
-    Plan, PlanError, PlannedOutput, PlannedSource, RESERVED_TABLES, Work, check, entity,
-    fingerprint, graph, rules, score,
+    Plan, PlanError, PlannedOutput, PlannedSource, RESERVED_TABLES, Work, check, definitions,
+    entity, fingerprint, graph, rules, score,
 };
 
 /// What the steps share.
@@ -93,12 +93,12 @@ pub async fn compile(
         warnings: Vec::new(),
     };
     let settings = check::settings(&mut compiling);
-    let parameters = check::parameters(&mut compiling);
+    let parameters = definitions::values(&mut compiling, project);
     read_sources(&mut compiling, project, environment);
     check::sources(&mut compiling);
     check::outputs(&mut compiling);
     entity::check(&mut compiling);
-    let scores = score::check(&mut compiling, settings.as_ref());
+    let scores = score::check(&mut compiling, project, settings.as_ref());
     let graph = Graph::of(&mut compiling, &scores);
     rules::check(&mut compiling, &graph);
     let stages = graph::type_check(&mut compiling, &graph, scores, &parameters).await;

@@ -1,11 +1,12 @@
-//! Bindings of staging tables to canonical entities.
+//! Bindings of tables to canonical entities: staging tables, or intermediate ones where rows of several raw tables must meet
+//! first, as where one system keeps a customer's number apart from the orders.
 
 use crate::spec::problem::did_you_mean;
 
 use super::compile::Compiling;
 use super::{ENTITIES, Layer};
 
-/// Checks that bound entities and staging tables exist.
+/// Checks that bound entities and tables exist.
 pub(super) fn check(compiling: &mut Compiling<'_>) {
     for (name, binding) in compiling.pipeline.entities.clone() {
         if !compiling.catalogue.entities.contains_key(&name) {
@@ -27,16 +28,16 @@ pub(super) fn check(compiling: &mut Compiling<'_>) {
                 .get(&part.value)
                 .map(|table| table.layer);
             match layer {
-                Some(Layer::Staging) => {}
+                Some(Layer::Staging | Layer::Intermediate) => {}
                 Some(other) => compiling.fault(
                     "cvm::plan::entity",
                     part.at,
                     format!(
-                        "`{}` is bound to `{name}`, but is no staging table",
+                        "`{}` is bound to `{name}`, but is no staging or intermediate table",
                         part.value
                     ),
                     format!(
-                        "it is of the layer {}; bind a file below sql/staging",
+                        "it is of the layer {}; bind a file below sql/staging or sql/intermediate",
                         other.name()
                     ),
                 ),
@@ -45,13 +46,13 @@ pub(super) fn check(compiling: &mut Compiling<'_>) {
                         .catalogue
                         .tables
                         .values()
-                        .filter(|table| table.layer == Layer::Staging)
+                        .filter(|table| matches!(table.layer, Layer::Staging | Layer::Intermediate))
                         .map(|table| table.name.as_str());
                     let help = did_you_mean(&part.value, staging);
                     compiling.fault(
                         "cvm::plan::entity",
                         part.at,
-                        format!("there is no staging table `{}`", part.value),
+                        format!("there is no staging or intermediate table `{}`", part.value),
                         help,
                     );
                 }

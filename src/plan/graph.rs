@@ -64,7 +64,7 @@ impl Graph {
         // What could not be followed to its end may well read the score.
         let followed = compiling.problems.is_empty();
         for (name, score) in scores {
-            if followed && !self.nodes.contains_key(name) {
+            if followed && !score.is_default && !self.nodes.contains_key(name) {
                 compiling.fault(
                     "cvm::plan::unreachable",
                     score.at,
@@ -219,16 +219,11 @@ impl Walk<'_> {
                 inputs: score.inputs(),
                 parsed: None,
             };
-            let at = compiling
-                .pipeline
-                .scores
-                .get(name)
-                .map(|entry| entry.value.input.at);
             return Some((
                 node,
                 Reader {
-                    file: Arc::clone(&compiling.file),
-                    at,
+                    file: Arc::clone(&score.file),
+                    at: Some(score.input.at),
                 },
             ));
         }
@@ -333,7 +328,7 @@ impl Walk<'_> {
             format!("the entity is written `{ENTITIES}.{name}`")
         } else {
             let tables = compiling.catalogue.tables.keys().map(String::as_str);
-            let scores = compiling.pipeline.scores.keys().map(String::as_str);
+            let scores = self.scores.keys().map(String::as_str);
             let raw = compiling.sources.keys().map(String::as_str);
             let entities = entity_names.iter().map(String::as_str);
             did_you_mean(name, tables.chain(scores).chain(raw).chain(entities))
@@ -498,7 +493,7 @@ fn check_entity(
 }
 
 async fn check_score(compiling: &mut Compiling<'_>, name: &str, score: &CheckedScore) -> SchemaRef {
-    let own = (score.input.clone(), score.checked.input());
+    let own = (score.input.value.clone(), score.checked.input());
     let others = score.checked.other_inputs();
     for (table, columns) in std::iter::once(own).chain(others) {
         let query = format!("select * from {table}");
@@ -520,7 +515,9 @@ async fn check_score(compiling: &mut Compiling<'_>, name: &str, score: &CheckedS
                 ),
             };
             let help = format!("the score `{name}` reads it: see `cvm list scorers`");
-            compiling.fault("cvm::plan::score_input", score.at, message, help);
+            let code = "cvm::plan::score_input";
+            let problem = Problem::new(code, &score.file, score.at, message, help);
+            compiling.problems.push(problem);
         }
     }
     let fields = score

@@ -6,6 +6,7 @@
 mod catalogue;
 mod check;
 mod compile;
+mod definitions;
 mod entity;
 mod graph;
 pub mod parameters;
@@ -30,6 +31,7 @@ use crate::spec::source::RawTable;
 use crate::spec::table::TableFile;
 
 pub use compile::compile;
+pub use definitions::defaults;
 pub use parameters::ParameterValue;
 
 /// The schema, in SQL, of the canonical entities.

@@ -1,5 +1,6 @@
 //! What the user wrote: the YAML files of a project as typed values, with spans kept. Resolves nothing.
 
+pub mod parameters;
 pub mod pipeline;
 pub mod problem;
 pub mod project;
@@ -9,6 +10,7 @@ pub mod table;
 pub mod types;
 pub mod yaml;
 
+pub use parameters::ParametersFile;
 pub use pipeline::PipelineFile;
 pub use problem::{At, Problem, SourceText};
 pub use project::Project;

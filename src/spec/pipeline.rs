@@ -118,15 +118,69 @@ pub struct StoreDeclaration {
     pub options: BTreeMap<String, String>,
 }
 
-/// A named value.
+/// A named value: the value alone for a definition that comes with the SQL (`cvm list parameters`), or its type and
+/// value for one of the pipeline's own.
+#[derive(Debug, Clone)]
+pub enum Parameter {
+    /// The value of a shipped definition.
+    Setting(Scalar),
+    /// A definition of the pipeline's own.
+    Own(OwnParameter),
+}
+
+/// A definition of the pipeline's own.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Parameter {
+pub struct OwnParameter {
     /// Its SQL type.
     #[serde(rename = "type")]
     pub sql_type: SqlType,
     /// Its value.
     pub value: Scalar,
+}
+
+impl<'de> Deserialize<'de> for Parameter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ParameterVisitor;
+        impl<'de> Visitor<'de> for ParameterVisitor {
+            type Value = Parameter;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value, or `type` and `value` of a parameter of your own")
+            }
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Parameter, E> {
+                Ok(Parameter::Setting(Scalar::Boolean(value)))
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Parameter, E> {
+                Ok(Parameter::Setting(Scalar::Integer(value)))
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Parameter, E> {
+                Ok(Parameter::Setting(Scalar::Number(value)))
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Parameter, E> {
+                Ok(Parameter::Setting(Scalar::Text(value.to_owned())))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Parameter, A::Error> {
+                let deserializer = de::value::MapAccessDeserializer::new(map);
+                OwnParameter::deserialize(deserializer).map(Parameter::Own)
+            }
+        }
+        deserializer.deserialize_any(ParameterVisitor)
+    }
+}
+
+impl JsonSchema for Parameter {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Parameter".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let own = generator.subschema_for::<OwnParameter>();
+        schemars::json_schema!({
+            "description": "The value of a definition that comes with the SQL, or the type and value of one of your own",
+            "anyOf": [{ "type": ["string", "number", "boolean"] }, own]
+        })
+    }
 }
 
 /// One YAML scalar, or a list of them where a list can be taken.
@@ -253,6 +307,20 @@ impl JsonSchema for Score {
             "additionalProperties": { "type": ["string", "number", "boolean", "array"] }
         })
     }
+}
+
+/// `sql/scores/<score>.yml`: a score that a pipeline has without declaring it, wherever a published table reads it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScoreFile {
+    /// The score's name, the same as the file's.
+    #[schemars(with = "String")]
+    pub score: Spanned<String>,
+    /// What the table answers, for people.
+    pub description: String,
+    /// How it is made.
+    #[schemars(with = "Score")]
+    pub declaration: Spanned<Score>,
 }
 
 /// What is published, and where.

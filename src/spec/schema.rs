@@ -1,6 +1,7 @@
 //! JSON Schemas of the files a user writes, for editors.
 
-use super::{PipelineFile, SourceFile, TableFile};
+use super::pipeline::ScoreFile;
+use super::{ParametersFile, PipelineFile, SourceFile, TableFile};
 
 /// A kind of file that has a schema.
 #[derive(Debug, Clone, Copy)]
@@ -24,5 +25,13 @@ pub const SCHEMAS: &[SchemaOf] = &[
     SchemaOf {
         name: "table",
         generate: || schemars::schema_for!(TableFile),
+    },
+    SchemaOf {
+        name: "parameters",
+        generate: || schemars::schema_for!(ParametersFile),
+    },
+    SchemaOf {
+        name: "score",
+        generate: || schemars::schema_for!(ScoreFile),
     },
 ];

@@ -2,8 +2,8 @@
 //!
 //! A case makes the tables that a SQL file reads, says `stage <table> as_of=2024-03-01 [name=value …];`, which makes
 //! `<table>` by the shipped file with these parameters bound, and states the rows. An entity that a case does not make is
-//! empty, with its contract's columns. `CVM_COMPLETE=1 cargo test goldens` writes what comes out into the
-//! files, to be read before it is committed.
+//! empty, with its contract's columns; a definition has its default. `CVM_COMPLETE=1 cargo test goldens` writes what comes
+//! out into the files, to be read before it is committed; `CVM_GOLDEN=<part of a path>` runs only the files whose path has it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use cvm::engine::functions;
 use cvm::engine::types::arrow_type;
 use cvm::plan::{ParameterValue, parameters, table_reference};
 use cvm::spec::pipeline::Scalar;
-use cvm::spec::{SourceText, SqlType, TableFile, yaml};
+use cvm::spec::{Project, SourceText, SqlType, TableFile, yaml};
 use datafusion::datasource::MemTable;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::{DataFusionError, Result};
@@ -33,7 +33,10 @@ fn goldens_give_the_rows_they_state() {
         .build()
         .unwrap();
     let mut differing = Vec::new();
-    for path in files_below(&root().join("tests/sql"), "slt") {
+    let wanted = std::env::var("CVM_GOLDEN").unwrap_or_default();
+    let mut goldens = files_below(&root().join("tests/sql"), "slt");
+    goldens.retain(|path| path.to_string_lossy().contains(&wanted));
+    for path in goldens {
         let mut runner = Runner::new(|| async { Ok(Engine::new()) });
         let outcome = if complete {
             let written = runner.update_test_file(
@@ -73,8 +76,10 @@ fn every_sql_file_has_a_golden() {
     assert_eq!(without, Vec::<&PathBuf>::new());
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+/// The project's folder. Cargo tells it when the tests run, too: the same binary serves another checkout.
+fn root() -> PathBuf {
+    let told = std::env::var_os("CARGO_MANIFEST_DIR");
+    told.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
 }
 
 fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
@@ -116,7 +121,8 @@ impl Engine {
         let mut values = defaults();
         for word in words {
             let (name, value) = word.split_once('=').unwrap();
-            values.insert(name.to_owned(), value_of(name, value));
+            let value = value_of(name, value, values.get(name));
+            values.insert(name.to_owned(), value);
         }
         let path = format!("{table}.sql");
         let file = files_below(&root().join("sql"), "sql")
@@ -124,16 +130,19 @@ impl Engine {
             .find(|file| file.ends_with(&path));
         let sql = std::fs::read_to_string(file.unwrap()).unwrap();
         let mut statement = DFParser::parse_sql(&sql)?.pop_front().unwrap();
-        assert_eq!(
-            parameters::bind(&mut statement, &values),
-            Vec::<String>::new(),
-            "{table}"
-        );
+        let unknown = parameters::bind(&mut statement, &values);
+        if !unknown.is_empty() {
+            let message = format!("{table}: there are no parameters {unknown:?}");
+            return Err(DataFusionError::Plan(message));
+        }
         self.make_entities(&statement).await?;
         let plan = self.context.state().statement_to_plan(statement).await?;
         let frame = self.context.execute_logical_plan(plan).await?;
-        let schema = Arc::new(frame.schema().as_arrow().clone());
-        let rows = MemTable::try_new(schema, vec![frame.collect().await?])?;
+        let planned = Arc::new(frame.schema().as_arrow().clone());
+        let batches = frame.collect().await?;
+        // What is made may promise more than what was planned: that a column has no nulls.
+        let made = batches.first().map_or(planned, RecordBatch::schema);
+        let rows = MemTable::try_new(made, vec![batches])?;
         self.context.register_table(table, Arc::new(rows))?;
         Ok(())
     }
@@ -167,31 +176,53 @@ impl Engine {
     }
 }
 
+/// What a case need not say: the definitions that come with the SQL, and a pipeline's usual settings.
 fn defaults() -> BTreeMap<String, ParameterValue> {
-    [
-        ("horizon_days", "365"),
-        ("annual_discount_rate", "0.10"),
-        ("currency", "'GBP'"),
-        ("measure", "'revenue'"),
-        ("timezone", "'UTC'"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value_of(name, value)))
-    .into()
+    let files = files_below(&root().join("sql/parameters"), "yml");
+    let files = files.into_iter().map(|path| {
+        let within = path.strip_prefix(root()).unwrap().to_str().unwrap();
+        (within.to_owned(), std::fs::read_to_string(&path).unwrap())
+    });
+    let mut values = cvm::plan::defaults(&Project::from_files(root(), files));
+    let text = |value: &str| ParameterValue::Varchar(value.to_owned());
+    values.extend([
+        ("horizon_days".to_owned(), ParameterValue::Bigint(365)),
+        (
+            "annual_discount_rate".to_owned(),
+            ParameterValue::Double(0.10),
+        ),
+        ("currency".to_owned(), text("GBP")),
+        ("measure".to_owned(), text("revenue")),
+        ("timezone".to_owned(), text("UTC")),
+    ]);
+    values
 }
 
-fn value_of(name: &str, text: &str) -> ParameterValue {
+/// A value that a case gives, of the type of the default.
+fn value_of(name: &str, text: &str, default: Option<&ParameterValue>) -> ParameterValue {
     let bare = text.trim_matches('\'').to_owned();
-    let value = match name {
-        "as_of" | "holdout_start" => ParameterValue::parse(&Scalar::Text(bare), SqlType::Date),
-        "horizon_days" => {
-            ParameterValue::parse(&Scalar::Integer(bare.parse().unwrap()), SqlType::Bigint)
-        }
-        "annual_discount_rate" => {
-            ParameterValue::parse(&Scalar::Number(bare.parse().unwrap()), SqlType::Double)
-        }
-        _ => ParameterValue::parse(&Scalar::Text(bare), SqlType::Varchar),
+    let number = || match bare.parse() {
+        Ok(whole) => Scalar::Integer(whole),
+        Err(_) => Scalar::Number(bare.parse().unwrap()),
     };
-    value.unwrap()
+    let parsed = match default {
+        _ if matches!(name, "as_of" | "holdout_start") => {
+            ParameterValue::parse(&Scalar::Text(bare), SqlType::Date)
+        }
+        Some(ParameterValue::Date(_)) => ParameterValue::parse(&Scalar::Text(bare), SqlType::Date),
+        Some(ParameterValue::Bigint(_)) => ParameterValue::parse(&number(), SqlType::Bigint),
+        Some(ParameterValue::Double(_)) => ParameterValue::parse(&number(), SqlType::Double),
+        Some(ParameterValue::Boolean(_)) => Some(ParameterValue::Boolean(bare.parse().unwrap())),
+        Some(ParameterValue::Decimal(_, precision, scale)) => {
+            let (precision, scale) = (*precision, *scale);
+            ParameterValue::parse(&number(), SqlType::Decimal { precision, scale })
+        }
+        Some(ParameterValue::Varchar(_)) => {
+            ParameterValue::parse(&Scalar::Text(bare), SqlType::Varchar)
+        }
+        None => panic!("there is no parameter `{name}`"),
+    };
+    parsed.unwrap_or_else(|| panic!("`{text}` is no value of `{name}`"))
 }
 
 #[async_trait]
