@@ -30,7 +30,7 @@ described as (
         end as contact_date,
         campaign_contacts.arm,
         coalesce(campaign_contacts.channel, campaigns.channel) as channel,
-        coalesce(campaign_contacts.is_control, false) as is_control,
+        campaign_contacts.is_control is not null and campaign_contacts.is_control as is_control,
         campaign_contacts.is_delivered,
         campaign_contacts.opened_at,
         campaign_contacts.clicked_at,
@@ -60,7 +60,7 @@ final as (
         seen.arm,
         seen.channel,
         seen.is_control,
-        not seen.is_control and coalesce(seen.is_delivered, true) as is_delivered,
+        (seen.is_delivered is null or seen.is_delivered) and not seen.is_control as is_delivered,
         case
             when local_date(seen.opened_at, $timezone) < $as_of then seen.opened_at
         end as opened_at,

@@ -14,6 +14,14 @@ spend_months as (
     select * from int_marketing_months_summarised
 ),
 
+touchpoints as (
+    select * from int_touchpoints_united
+),
+
+credited as (
+    select * from int_touchpoints_credited
+),
+
 -- A sign-up that lies on the as-of day or after it has not happened.
 known as (
     select
@@ -34,18 +42,75 @@ known as (
         on customers.customer_id = summaries.customer_id
 ),
 
-channelled as (
+-- Of who never ordered there is no conversion that a window could end at: any touch counts.
+touched as (
     select
-        known.customer_id,
-        known.is_buyer,
-        known.acquisition_date,
-        date_trunc('month', known.acquisition_date) as acquisition_month,
-        coalesce(known.acquisition_channel, campaigns.channel, 'unknown') as acquisition_channel,
-        known.acquisition_campaign_id,
-        known.acquisition_cost_amount
+        touchpoints.customer_id,
+        first_by(
+            touchpoints.channel || chr(31) || coalesce(touchpoints.campaign_id, ''),
+            touchpoints.touched_at
+        ) as origin
+    from touchpoints
+    left join summaries
+        on touchpoints.customer_id = summaries.customer_id
+    where summaries.customer_id is null
+    group by touchpoints.customer_id
+),
+
+first_touches as (
+    select customer_id, channel, campaign_id
+    from credited
+    where is_acquisition
+        and touch_number = 1
+    union all
+    select
+        customer_id,
+        split_part(origin, chr(31), 1) as channel,
+        nullif(split_part(origin, chr(31), 2), '') as campaign_id
+    from touched
+),
+
+evidenced as (
+    select
+        known.*,
+        coalesce(known.acquisition_channel, campaigns.channel) as recorded_channel,
+        first_touches.channel as touched_channel,
+        first_touches.campaign_id as touched_campaign_id,
+        case
+            when $acquisition_channel_from = 'first_touch'
+                and first_touches.customer_id is not null
+                then 'first_touch'
+            when known.acquisition_channel is not null or known.acquisition_campaign_id is not null
+                then 'recorded'
+            when $acquisition_channel_from = 'recorded_or_first_touch'
+                and first_touches.customer_id is not null
+                then 'first_touch'
+            else 'nothing'
+        end as channel_from
     from known
     left join campaigns
         on known.acquisition_campaign_id = campaigns.campaign_id
+    left join first_touches
+        on known.customer_id = first_touches.customer_id
+),
+
+channelled as (
+    select
+        customer_id,
+        is_buyer,
+        acquisition_date,
+        date_trunc('month', acquisition_date) as acquisition_month,
+        channel_from,
+        case
+            when channel_from = 'first_touch' then touched_channel
+            else coalesce(recorded_channel, 'unknown')
+        end as acquisition_channel,
+        case
+            when channel_from = 'first_touch' then touched_campaign_id
+            else acquisition_campaign_id
+        end as acquisition_campaign_id,
+        acquisition_cost_amount
+    from evidenced
 ),
 
 won as (
@@ -88,6 +153,7 @@ final as (
         channelled.is_buyer,
         channelled.acquisition_channel,
         channelled.acquisition_campaign_id,
+        channelled.channel_from as acquisition_channel_from,
         case
             when channelled.acquisition_cost_amount is not null
                 then channelled.acquisition_cost_amount

@@ -36,12 +36,10 @@ final as (
         seen.spend_date,
         seen.channel,
         seen.campaign_id,
-        case
-            when $acquisition_spend = 'all' then true
-            else coalesce(
-                lower(campaigns.campaign_kind) not in ('retention', 'win-back', 'winback'), true
-            )
-        end as is_acquisition,
+        $acquisition_spend = 'all'
+        or campaigns.campaign_kind is null
+        or lower(campaigns.campaign_kind) not in ('retention', 'win-back', 'winback')
+            as is_acquisition,
         seen.impressions,
         seen.clicks,
         case
