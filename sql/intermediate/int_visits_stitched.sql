@@ -82,7 +82,11 @@ identified as (
         split.visitor_id,
         split.started_at,
         coalesce(
-            split.channel, campaigns.channel, split.medium, split.source, $direct_channel
+            split.channel,
+            campaigns.channel,
+            split.medium,
+            split.source,
+            case when split.campaign_id is null then $direct_channel else 'unknown' end
         ) as channel,
         split.campaign_id,
         split.source,
