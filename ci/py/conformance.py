@@ -8,6 +8,7 @@ WORK holds the targets that ci/conformance made, DATA the real data.
 import csv
 import sys
 from collections import defaultdict
+from datetime import date
 from decimal import Decimal
 from math import fsum, lgamma, log, sqrt
 from pathlib import Path
@@ -15,6 +16,7 @@ from statistics import NormalDist, fmean, pstdev
 
 import duckdb
 from published import Published, differences
+from segments import Facts, check_segments
 
 
 class Figures:
@@ -76,7 +78,8 @@ def online_retail(figures: Figures, target: Path, data: Path):
     retained = db.execute("select active_customers from cohort_retention where dimension = 'all' and cohort_month = '2010-12-01' order by activity_month limit 4").fetchall()
     for month, (reference, (ours,)) in enumerate(zip((885, 324, 286, 340), retained)):
         check(f"cohort 2010-12, month {month}", reference, ours)
-    check("every buyer has a segment", 4_338, one(db, "select count(distinct customer_id) from customer_segments where scheme = 'rfm'"))
+    check("every buyer has a segment", 4_338, one(db, "select count(distinct customer_id) from customer_segments where scheme = 'rfm' and segment <> 'No Orders'"))
+    check_segments(figures, db, Facts.online_retail(data), date(2011, 12, 10))
     check("the cohorts' revenue is all revenue", Decimal("8911407.904"), one(db, "select sum(revenue) from cohort_retention where dimension = 'all'"))
 
 
@@ -139,7 +142,7 @@ def fit(db: duckdb.DuckDBPyConnection, model: str) -> dict[str, float]:
     return {name: value for name, value, _ in rows} | {"log_likelihood": rows[0][2]}
 
 
-def rfm(figures: Figures, target: Path):
+def rfm(figures: Figures, target: Path, data: Path):
     figures.section("R package rfm, as of 2006-12-31: recency in days, orders, revenue, scores")
     db = views(target)
     check = figures.check
@@ -154,6 +157,7 @@ def rfm(figures: Figures, target: Path):
     for customer, figures_of_customer in published.items():
         ours = db.execute(f"select {figure} from int_customers_scored where customer_id = ?", [customer]).fetchone()
         check(customer, " ".join(map(str, figures_of_customer)), " ".join(map(str, ours or ("absent",))))
+    check_segments(figures, db, Facts.rfm(data), date(2006, 12, 31))
 
 
 def olist(figures: Figures, target: Path, data: Path):
@@ -264,7 +268,7 @@ def main() -> int:
     figures = Figures()
     online_retail(figures, work / "once" / "marts" / "online_retail", data)
     cdnow(figures, work / "once" / "marts" / "cdnow")
-    rfm(figures, work / "once" / "marts" / "rfm")
+    rfm(figures, work / "once" / "marts" / "rfm", data)
     olist(figures, work / "once" / "marts" / "olist", data)
     olist_payments(figures, work / "once" / "marts" / "olist_payments")
     r_community_survey(figures, work / "once" / "marts" / "r_community_survey", data)

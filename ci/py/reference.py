@@ -191,7 +191,7 @@ def main() -> int:
     models(figures, peer)
     single_customers(figures, peer)
     experiments(figures)
-    print("\nRFM is SQL: ci/conformance checks the five published scores, ci/test the segments (tests/sql/int_segment_rules.slt, customer_segments.slt)")
+    print("\nRFM is SQL: ci/conformance checks the five published scores, ci/test the segments (tests/sql/int_customers_classified.slt)")
     peer.side_by_side(figures)
     print(f"\nreference: {figures.checked} checked, {figures.missed} missed")
     return 1 if figures.missed else 0

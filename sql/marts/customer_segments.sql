@@ -1,25 +1,19 @@
-with scores as (
-    select * from int_customers_scored
+with segments as (
+    select * from int_segments_compared
 ),
 
-cells as (
-    select * from int_segment_cells
-),
-
--- A value that is not known is looked up as the lowest, so that every customer has a segment.
 final as (
     select
-        scores.customer_id,
-        cells.scheme,
-        cells.segment,
-        scores.recency_score,
-        scores.frequency_score,
-        scores.monetary_score
-    from scores
-    left join cells
-        on scores.recency_score = cells.recency_score
-        and scores.frequency_score = cells.frequency_score
-        and coalesce(scores.monetary_score, 1) = cells.monetary_score
+        customer_id,
+        scheme,
+        segment,
+        $as_of as as_of_date,
+        earlier_segment,
+        $as_of - $comparison_days as earlier_date,
+        segment <> earlier_segment
+        and earlier_segment not in ('not_yet_known', 'not_told') as has_moved
+    from segments
+    where segment is not null
 )
 
 select * from final

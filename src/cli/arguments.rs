@@ -155,7 +155,7 @@ pub(super) struct SchemaArguments {
     /// Write every schema as DIR/<name>.json
     #[arg(long, value_name = "DIR")]
     pub(super) to: Option<PathBuf>,
-    /// The schema to print: pipeline, source, table or report
+    /// The schema to print: pipeline, source, table, scheme or report
     #[arg(required_unless_present = "to")]
     pub(super) name: Option<String>,
 }
@@ -249,6 +249,8 @@ pub(super) enum Listed {
     Entities,
     /// The tables that readers see
     Marts,
+    /// Segmentation schemes: rules or tables that tell customers apart
+    Schemes,
     /// SQL functions beyond the engine's own
     Functions,
     /// Definitions that come with the SQL and that a pipeline may set

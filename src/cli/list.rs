@@ -6,7 +6,7 @@ use crate::engine::functions;
 use crate::score::Registry;
 use crate::source::FORMATS;
 use crate::spec::problem::Problem;
-use crate::spec::{ParametersFile, Project, TableFile, yaml};
+use crate::spec::{ParametersFile, Project, SchemeFile, TableFile, yaml};
 
 pub(super) fn list(arguments: &ListArguments, registry: &Registry) -> Result<(), CliError> {
     let text = match arguments.what {
@@ -20,6 +20,7 @@ pub(super) fn list(arguments: &ListArguments, registry: &Registry) -> Result<(),
             .collect(),
         Listed::Entities => tables("sql/entities/")?,
         Listed::Marts => tables("sql/marts/")?,
+        Listed::Schemes => schemes()?,
         Listed::Functions => sql_functions(),
         Listed::Parameters => parameters()?,
     };
@@ -114,6 +115,45 @@ fn tables(folder: &str) -> Result<String, CliError> {
     } else {
         Err(CliError::Problems(problems))
     }
+}
+
+/// The shipped schemes: name, what they look at, description, segments.
+fn schemes() -> Result<String, CliError> {
+    let project = Project::shipped(std::path::PathBuf::new());
+    let mut text = String::new();
+    let mut problems: Vec<Problem> = Vec::new();
+    for file in project.files() {
+        if !file.path.starts_with("sql/schemes/") || !file.path.ends_with(".yml") {
+            continue;
+        }
+        match yaml::decode::<SchemeFile>(file, &|_| None) {
+            Ok(scheme) => text.push_str(&told(&scheme)),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() {
+        Ok(text)
+    } else {
+        Err(CliError::Problems(problems))
+    }
+}
+
+fn told(scheme: &SchemeFile) -> String {
+    let rules = scheme.rules.as_ref().map(|rules| &rules.value);
+    let mut segments: Vec<&str> = Vec::new();
+    for rule in rules.into_iter().flatten() {
+        if !segments.contains(&rule.value.segment.value.as_str()) {
+            segments.push(&rule.value.segment.value);
+        }
+    }
+    let reads = scheme.input.as_ref().or(scheme.table.as_ref());
+    let reads = reads.map_or("", |table| table.value.as_str());
+    let (name, description) = (&scheme.scheme.value, scheme.description.trim());
+    let segments = match rules {
+        Some(rules) => format!("{} by {} rules", segments.join(", "), rules.len()),
+        None => "the segments that the table tells".to_owned(),
+    };
+    format!("{name} — reads {reads}\n  {description}\n  {segments}\n\n")
 }
 
 #[cfg(test)]

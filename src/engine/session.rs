@@ -3,6 +3,7 @@
 //! Planning and running must agree on every name, type and function, so both get their context here; nothing
 //! else in cvm makes or changes one. A distributed engine would be put in at this place alone.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -168,6 +169,22 @@ impl Session {
             })
         })?;
         Ok(found)
+    }
+
+    /// How often `plan`, as the SQL says it, goes over each table: a common table expression goes over its own once for
+    /// each time that it is read.
+    ///
+    /// # Errors
+    /// When the plan cannot be walked.
+    pub fn scans(&self, plan: &LogicalPlan) -> Result<BTreeMap<String, usize>> {
+        let mut scans = BTreeMap::new();
+        plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node {
+                *scans.entry(scan.table_name.to_string()).or_default() += 1;
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(scans)
     }
 
     /// Whether the rows of `plan` are worked out one by one from tables that `cheap` accepts, so that writing them down

@@ -31,6 +31,8 @@ pub(super) struct Entity {
 pub(super) struct Catalogue {
     pub(super) tables: BTreeMap<String, SqlTable>,
     pub(super) entities: BTreeMap<String, Entity>,
+    /// The files of segmentation schemes, read when a pipeline reaches them.
+    pub(super) schemes: BTreeMap<String, Arc<SourceText>>,
 }
 
 impl Catalogue {
@@ -53,6 +55,12 @@ impl Catalogue {
                     }
                     Err(found) => problems.extend(found),
                 }
+            } else if let Some(name) = within
+                .strip_prefix("schemes/")
+                .and_then(|f| f.strip_suffix(".yml"))
+            {
+                let scheme = Arc::clone(file);
+                catalogue.schemes.insert(name.to_owned(), scheme);
             } else if within.ends_with(".sql") {
                 catalogue.add_sql(project, file, within, problems);
             }

@@ -26,6 +26,7 @@ pub(super) struct Compiling<'a> {
     pub(super) sources: BTreeMap<String, DeclaredSource>,
     /// Whether a source file could not be read, so that raw tables may be missing for a reason told already.
     pub(super) sources_are_partial: bool,
+    pub(super) schemes: Vec<super::ProvenScheme>,
     pub(super) registry: &'a Registry,
     pub(super) session: Session,
     pub(super) problems: Vec<Problem>,
@@ -87,6 +88,7 @@ pub async fn compile(
         catalogue,
         sources: BTreeMap::new(),
         sources_are_partial: false,
+        schemes: Vec::new(),
         registry,
         session: Session::for_planning(),
         problems,
@@ -99,9 +101,9 @@ pub async fn compile(
     check::outputs(&mut compiling);
     entity::check(&mut compiling);
     let scores = score::check(&mut compiling, project, settings.as_ref());
-    let graph = Graph::of(&mut compiling, &scores);
+    let mut graph = Graph::of(&mut compiling, &scores, &parameters);
     rules::check(&mut compiling, &graph);
-    let stages = graph::type_check(&mut compiling, &graph, scores, &parameters).await;
+    let stages = graph::type_check(&mut compiling, &mut graph, scores, &parameters).await;
     graph.warn_of_unread(&mut compiling);
 
     let (Some(settings), true) = (settings, compiling.problems.is_empty()) else {
@@ -116,6 +118,7 @@ pub async fn compile(
         pipeline,
         file,
         warnings,
+        schemes,
         ..
     } = compiling;
     let stores = pipeline
@@ -131,6 +134,7 @@ pub async fn compile(
         stores,
         sources,
         stages,
+        schemes,
         outputs,
         output_store: pipeline.outputs.store.value,
         output_path: pipeline.outputs.path.value,

@@ -11,11 +11,11 @@ use crate::score::FitContext;
 use crate::spec::problem::{At, Problem, SourceText, did_you_mean};
 use crate::spec::table::TableFile;
 
-use super::compile::{Compiling, DeclaredSource};
+use super::compile::Compiling;
 use super::score::CheckedScore;
 use super::sql::{self, ParsedSql};
 use super::{
-    ENTITIES, Layer, ParameterValue, PlannedSource, PlannedStage, Work, entity, parameters,
+    ENTITIES, Layer, ParameterValue, PlannedStage, Work, entity, parameters, scheme,
     table_reference,
 };
 
@@ -29,16 +29,20 @@ pub(super) struct Node {
 /// The tables that the outputs need, and an order in which each comes after what it reads.
 pub(super) struct Graph {
     pub(super) nodes: BTreeMap<String, Node>,
-    order: Vec<String>,
+    pub(super) order: Vec<String>,
+    /// How often the SQL of a table goes over each table that it reads.
+    pub(super) scans: BTreeMap<String, BTreeMap<String, usize>>,
 }
 
 impl Graph {
     pub(super) fn of(
         compiling: &mut Compiling<'_>,
         scores: &BTreeMap<String, CheckedScore>,
+        parameters: &BTreeMap<String, ParameterValue>,
     ) -> Self {
         let mut walk = Walk {
             scores,
+            parameters,
             nodes: BTreeMap::new(),
             order: Vec::new(),
             path: Vec::new(),
@@ -51,7 +55,11 @@ impl Graph {
             walk.visit(compiling, &table.value, &reader);
         }
         let Walk { nodes, order, .. } = walk;
-        let graph = Self { nodes, order };
+        let graph = Self {
+            nodes,
+            order,
+            scans: BTreeMap::new(),
+        };
         graph.refuse_unread_scores(compiling, scores);
         graph
     }
@@ -74,87 +82,6 @@ impl Graph {
             }
         }
     }
-
-    /// Notes what is declared and never read.
-    pub(super) fn warn_of_unread(&self, compiling: &mut Compiling<'_>) {
-        let read = |name: &str| self.nodes.contains_key(name);
-        let mut warnings = Vec::new();
-        for (name, binding) in &compiling.pipeline.entities {
-            if !read(&format!("{ENTITIES}.{name}")) {
-                let message = format!("no output reads the entity `{name}`");
-                let help = "publish a mart that reads it, or remove the binding";
-                let code = "cvm::plan::unreachable";
-                warnings.push(Problem::new(
-                    code,
-                    &compiling.file,
-                    binding.at,
-                    message,
-                    help,
-                ));
-            }
-        }
-        // A source file serves several pipelines: one that reads none of its tables is likely a mistake.
-        for (name, source) in &compiling.sources {
-            let same_file = |other: &&DeclaredSource| Arc::ptr_eq(&other.file, &source.file);
-            let mut siblings = compiling.sources.values().filter(same_file);
-            if !siblings.any(|sibling| read(&sibling.planned.name)) {
-                let message = format!("no output reads the raw table `{name}`");
-                let help = "bind a staging table that reads it, or remove the source file";
-                let code = "cvm::plan::unreachable";
-                warnings.push(Problem::new(code, &source.file, source.at, message, help));
-            }
-        }
-        compiling.warnings.extend(warnings);
-    }
-
-    /// The raw tables that are read, by name.
-    pub(super) fn read_sources(&self, compiling: &mut Compiling<'_>) -> Vec<PlannedSource> {
-        let uses = self.uses(compiling);
-        let sources = std::mem::take(&mut compiling.sources);
-        let read = sources
-            .into_iter()
-            .filter(|(name, _)| self.nodes.contains_key(name));
-        read.map(|(name, declared)| {
-            let uses = uses.get(&name).copied().unwrap_or_default();
-            PlannedSource {
-                uses,
-                ..declared.planned
-            }
-        })
-        .collect()
-    }
-
-    /// How often each table is worked out: once for each output and each table written down that reads it, directly
-    /// or through views.
-    fn uses(&self, compiling: &Compiling<'_>) -> BTreeMap<String, usize> {
-        let mut uses: BTreeMap<String, usize> = BTreeMap::new();
-        for table in &compiling.pipeline.outputs.tables {
-            *uses.entry(table.value.clone()).or_default() += 1;
-        }
-        let scored = |name: &str| {
-            let mut scores = self
-                .nodes
-                .values()
-                .filter(|node| node.layer == Layer::Score);
-            scores.any(|node| node.inputs.iter().any(|input| input == name))
-        };
-        // Whatever reads a table comes after it in the order.
-        for name in self.order.iter().rev() {
-            let Some(node) = self.nodes.get(name) else {
-                continue;
-            };
-            let own = uses.get(name).copied().unwrap_or_default();
-            let written = match node.layer {
-                Layer::Score => true,
-                Layer::Raw | Layer::Entity => false,
-                _ => own > 1 || scored(name),
-            };
-            for input in &node.inputs {
-                *uses.entry(input.clone()).or_default() += if written { 1 } else { own };
-            }
-        }
-        uses
-    }
 }
 
 /// Whose reference is being followed, for messages.
@@ -171,6 +98,7 @@ impl Reader {
 
 struct Walk<'a> {
     scores: &'a BTreeMap<String, CheckedScore>,
+    parameters: &'a BTreeMap<String, ParameterValue>,
     nodes: BTreeMap<String, Node>,
     order: Vec<String>,
     path: Vec<String>,
@@ -261,6 +189,9 @@ impl Walk<'_> {
                 },
             ));
         }
+        if name == scheme::CLASSIFIED {
+            return Some(self.open_schemes(compiling));
+        }
         let Some(file) = compiling
             .catalogue
             .tables
@@ -317,6 +248,35 @@ impl Walk<'_> {
         }
     }
 
+    /// The table that is made of the segmentation schemes.
+    fn open_schemes(&self, compiling: &mut Compiling<'_>) -> (Node, Reader) {
+        let columns = |score: &CheckedScore| {
+            let columns = score.checked.output().iter();
+            columns
+                .map(|column| (column.name.to_owned(), column.sql_type))
+                .collect()
+        };
+        let chosen = compiling.pipeline.segments.as_deref();
+        let with = scheme::Surroundings {
+            chosen: chosen.map(|names| (names, &compiling.file)),
+            parameters: self.parameters,
+            score: &|name| self.scores.get(name).map(columns),
+            scores: self.scores.keys().cloned().collect(),
+        };
+        let classified = scheme::classify(&mut compiling.catalogue, &with, &mut compiling.problems);
+        compiling.schemes = classified.proven;
+        let node = Node {
+            layer: Layer::Intermediate,
+            inputs: classified.inputs,
+            parsed: classified.parsed,
+        };
+        let reader = Reader {
+            file: Arc::clone(&compiling.file),
+            at: Some(At::default()),
+        };
+        (node, reader)
+    }
+
     fn unknown_table(&self, compiling: &Compiling<'_>, name: &str, reader: &Reader) -> Problem {
         let entity_names: Vec<String> = compiling
             .catalogue
@@ -342,15 +302,15 @@ impl Walk<'_> {
 /// Gives every table its schema, in order, and proves that SQL, contracts and scorers agree.
 pub(super) async fn type_check(
     compiling: &mut Compiling<'_>,
-    graph: &Graph,
+    graph: &mut Graph,
     scores: BTreeMap<String, CheckedScore>,
     values: &BTreeMap<String, ParameterValue>,
 ) -> Vec<PlannedStage> {
     let mut bound = values.clone();
     let days = FitContext::new(chrono::NaiveDate::default(), 0);
     bound.extend(parameters::dates(&days));
-    let uses = graph.uses(compiling);
     let mut stages = Vec::new();
+    let mut all_scans = BTreeMap::new();
     for name in &graph.order {
         let Some(node) = graph.nodes.get(name) else {
             continue;
@@ -386,7 +346,8 @@ pub(super) async fn type_check(
             },
             Layer::Staging | Layer::Intermediate | Layer::Mart => {
                 match check_sql(compiling, name, node, &bound).await {
-                    Some((schema, contract, statement)) => {
+                    Some((schema, contract, statement, scans)) => {
+                        all_scans.insert(name.clone(), scans);
                         (schema, Some(contract), Work::Sql(Box::new(statement)))
                     }
                     None => continue,
@@ -400,9 +361,14 @@ pub(super) async fn type_check(
             inputs: node.inputs.clone(),
             schema,
             contract,
-            uses: uses.get(name).copied().unwrap_or_default(),
+            uses: 0,
             work,
         });
+    }
+    graph.scans = all_scans;
+    let uses = graph.uses(compiling);
+    for stage in &mut stages {
+        stage.uses = uses.get(&stage.name).copied().unwrap_or_default();
     }
     stages
 }
@@ -520,6 +486,7 @@ async fn check_score(compiling: &mut Compiling<'_>, name: &str, score: &CheckedS
             compiling.problems.push(problem);
         }
     }
+    check_features(compiling, name, score).await;
     let fields = score
         .checked
         .output()
@@ -528,13 +495,54 @@ async fn check_score(compiling: &mut Compiling<'_>, name: &str, score: &CheckedS
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
+/// The columns that a scorer lets the pipeline name are there and are numbers.
+async fn check_features(compiling: &mut Compiling<'_>, name: &str, score: &CheckedScore) {
+    let table = &score.input.value;
+    let query = format!("select * from {table}");
+    let Ok(plan) = compiling.session.plan_text(&query).await else {
+        return;
+    };
+    for feature in score.checked.features() {
+        let found = plan.schema().field_with_unqualified_name(feature);
+        let (message, help) = match found.map(|field| field.data_type()) {
+            Ok(found) if found.is_numeric() => continue,
+            Ok(_) => (
+                format!(
+                    "the score `{name}` compares customers by `{table}.{feature}`, which is no number"
+                ),
+                "name columns of type bigint, double or decimal".to_owned(),
+            ),
+            Err(_) => (
+                format!(
+                    "the score `{name}` compares customers by `{feature}`, which `{table}` lacks"
+                ),
+                did_you_mean(
+                    feature,
+                    plan.schema()
+                        .fields()
+                        .iter()
+                        .map(|field| field.name().as_str()),
+                ),
+            ),
+        };
+        let code = "cvm::plan::score_input";
+        let problem = Problem::new(code, &score.file, score.at, message, help);
+        compiling.problems.push(problem);
+    }
+}
+
 /// Plans a SQL table; where that fails its contract stands in, so that what reads it is checked all the same.
 async fn check_sql(
     compiling: &mut Compiling<'_>,
     name: &str,
     node: &Node,
     values: &BTreeMap<String, ParameterValue>,
-) -> Option<(SchemaRef, Arc<TableFile>, Statement)> {
+) -> Option<(
+    SchemaRef,
+    Arc<TableFile>,
+    Statement,
+    BTreeMap<String, usize>,
+)> {
     let table = compiling.catalogue.tables.get(name)?.clone();
     let contract = table.contract?;
     let promised = schema_of(&contract);
@@ -594,5 +602,6 @@ async fn check_sql(
         declare(compiling, name, promised);
         return None;
     }
-    Some((promised, contract, parsed.statement.clone()))
+    let scans = compiling.session.scans(&plan).unwrap_or_default();
+    Some((promised, contract, parsed.statement.clone(), scans))
 }

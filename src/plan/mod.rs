@@ -12,8 +12,10 @@ mod graph;
 pub mod parameters;
 pub mod render;
 mod rules;
+pub mod scheme;
 mod score;
 mod sql;
+mod uses;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +35,7 @@ use crate::spec::table::TableFile;
 pub use compile::compile;
 pub use definitions::defaults;
 pub use parameters::ParameterValue;
+pub use scheme::ProvenScheme;
 
 /// The schema, in SQL, of the canonical entities.
 pub const ENTITIES: &str = "entities";
@@ -65,6 +68,8 @@ pub struct Plan {
     pub sources: Vec<PlannedSource>,
     /// Everything between raw tables and outputs, each after what it reads.
     pub stages: Vec<PlannedStage>,
+    /// The segmentation schemes, where a table of the pipeline reads them.
+    pub schemes: Vec<ProvenScheme>,
     /// What is published.
     pub outputs: Vec<PlannedOutput>,
     /// The store that is written to.

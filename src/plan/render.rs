@@ -125,6 +125,13 @@ pub fn json(plan: &Plan) -> Value {
             .collect::<serde_json::Map<String, Value>>(),
         "sources": sources,
         "stages": stages,
+        "schemes": plan.schemes.iter().map(|scheme| json!({
+            "scheme": scheme.name,
+            "reads": scheme.reads,
+            "segments": scheme.segments,
+            "rules": scheme.rules,
+            "combinations": scheme.cells,
+        })).collect::<Vec<_>>(),
         "outputs": plan.outputs.iter().map(|output| output.table.as_str()).collect::<Vec<_>>(),
         "warnings": plan.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })

@@ -47,6 +47,9 @@ pub struct PipelineFile {
     #[serde(default)]
     #[schemars(with = "IndexMap<String, Score>")]
     pub scores: IndexMap<String, Spanned<Score>>,
+    /// The segmentation schemes that customers are told apart by, from `sql/schemes`. Default: all that there are.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub segments: Option<Vec<Spanned<String>>>,
     /// What is published, and where.
     pub outputs: Outputs,
 }

@@ -1,7 +1,7 @@
 //! JSON Schemas of the files a user writes, for editors.
 
 use super::pipeline::ScoreFile;
-use super::{ParametersFile, PipelineFile, SourceFile, TableFile};
+use super::{ParametersFile, PipelineFile, SchemeFile, SourceFile, TableFile};
 
 /// A kind of file that has a schema.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +25,10 @@ pub const SCHEMAS: &[SchemaOf] = &[
     SchemaOf {
         name: "table",
         generate: || schemars::schema_for!(TableFile),
+    },
+    SchemaOf {
+        name: "scheme",
+        generate: || schemars::schema_for!(SchemeFile),
     },
     SchemaOf {
         name: "parameters",

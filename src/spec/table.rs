@@ -36,6 +36,10 @@ pub struct ContractColumn {
     /// Whether it is never null. A required column of an entity must be bound.
     #[serde(default)]
     pub required: bool,
+    /// The smallest number that it can hold, which a segmentation scheme over it may rely on.
+    pub minimum: Option<i64>,
+    /// The largest number that it can hold.
+    pub maximum: Option<i64>,
     /// What it means, with its unit.
     pub description: String,
 }

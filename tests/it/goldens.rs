@@ -2,7 +2,8 @@
 //!
 //! A case makes the tables that a SQL file reads, says `stage <table> as_of=2024-03-01 [name=value …];`, which makes
 //! `<table>` by the shipped file with these parameters bound, and states the rows. An entity that a case does not make is
-//! empty, with its contract's columns; a definition has its default. `CVM_COMPLETE=1 cargo test goldens` writes what comes
+//! empty, with its contract's columns; a definition has its default. `stage int_customers_classified … schemes=a,b` makes
+//! that table of the named schemes. `CVM_COMPLETE=1 cargo test goldens` writes what comes
 //! out into the files, to be read before it is committed; `CVM_GOLDEN=<part of a path>` runs only the files whose path has it.
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use async_trait::async_trait;
 use cvm::engine::functions;
 use cvm::engine::types::arrow_type;
-use cvm::plan::{ParameterValue, parameters, table_reference};
+use cvm::plan::{ParameterValue, parameters, scheme, table_reference};
 use cvm::spec::pipeline::Scalar;
 use cvm::spec::{Project, SourceText, SqlType, TableFile, yaml};
 use datafusion::datasource::MemTable;
@@ -119,17 +120,27 @@ impl Engine {
         let mut words = words.split_whitespace();
         let table = words.next().unwrap();
         let mut values = defaults();
+        let mut schemes = None;
         for word in words {
             let (name, value) = word.split_once('=').unwrap();
+            if name == "schemes" {
+                schemes = Some(value.split(',').collect::<Vec<_>>());
+                continue;
+            }
             let value = value_of(name, value, values.get(name));
             values.insert(name.to_owned(), value);
         }
-        let path = format!("{table}.sql");
-        let file = files_below(&root().join("sql"), "sql")
-            .into_iter()
-            .find(|file| file.ends_with(&path));
-        let sql = std::fs::read_to_string(file.unwrap()).unwrap();
-        let mut statement = DFParser::parse_sql(&sql)?.pop_front().unwrap();
+        let mut statement = match schemes {
+            Some(schemes) => scheme::statement(&shipped_sql(), &schemes, &values).unwrap(),
+            None => {
+                let path = format!("{table}.sql");
+                let file = files_below(&root().join("sql"), "sql")
+                    .into_iter()
+                    .find(|file| file.ends_with(&path));
+                let sql = std::fs::read_to_string(file.unwrap()).unwrap();
+                DFParser::parse_sql(&sql)?.pop_front().unwrap()
+            }
+        };
         let unknown = parameters::bind(&mut statement, &values);
         if !unknown.is_empty() {
             let message = format!("{table}: there are no parameters {unknown:?}");
@@ -176,14 +187,20 @@ impl Engine {
     }
 }
 
-/// What a case need not say: the definitions that come with the SQL, and a pipeline's usual settings.
-fn defaults() -> BTreeMap<String, ParameterValue> {
-    let files = files_below(&root().join("sql/parameters"), "yml");
+/// The SQL and what lies beside it, as a project.
+fn shipped_sql() -> Project {
+    let folder = root().join("sql");
+    let files = [files_below(&folder, "yml"), files_below(&folder, "sql")].concat();
     let files = files.into_iter().map(|path| {
         let within = path.strip_prefix(root()).unwrap().to_str().unwrap();
         (within.to_owned(), std::fs::read_to_string(&path).unwrap())
     });
-    let mut values = cvm::plan::defaults(&Project::from_files(root(), files));
+    Project::from_files(root(), files)
+}
+
+/// What a case need not say: the definitions that come with the SQL, and a pipeline's usual settings.
+fn defaults() -> BTreeMap<String, ParameterValue> {
+    let mut values = cvm::plan::defaults(&shipped_sql());
     let text = |value: &str| ParameterValue::Varchar(value.to_owned());
     values.extend([
         ("horizon_days".to_owned(), ParameterValue::Bigint(365)),
