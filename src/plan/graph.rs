@@ -497,7 +497,7 @@ async fn check_score(compiling: &mut Compiling<'_>, name: &str, score: &CheckedS
 
 /// The columns that a scorer lets the pipeline name are there and are numbers.
 async fn check_features(compiling: &mut Compiling<'_>, name: &str, score: &CheckedScore) {
-    let table = &score.input;
+    let table = &score.input.value;
     let query = format!("select * from {table}");
     let Ok(plan) = compiling.session.plan_text(&query).await else {
         return;
@@ -525,7 +525,9 @@ async fn check_features(compiling: &mut Compiling<'_>, name: &str, score: &Check
                 ),
             ),
         };
-        compiling.fault("cvm::plan::score_input", score.at, message, help);
+        let code = "cvm::plan::score_input";
+        let problem = Problem::new(code, &score.file, score.at, message, help);
+        compiling.problems.push(problem);
     }
 }
 
