@@ -1,6 +1,7 @@
 //! What is read and how often, which decides what is written down between stages.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::spec::problem::Problem;
 
