@@ -6,7 +6,8 @@ rhythms as (
     select * from int_purchase_rhythms_summarised
 ),
 
--- The mean of the customer's own gaps, which are one fewer than the days with an order.
+-- The mean of the customer's own gaps, which are one fewer than the days with an order. The few
+-- rhythms stand first in the join, so that they are what it holds in memory.
 paced as (
     select
         customer_months.*,
@@ -16,9 +17,9 @@ paced as (
                     / cast(customer_months.purchase_days - 1 as double)
             else cast(rhythms.rhythm_days as double)
         end as rhythm_days
-    from customer_months
-    inner join rhythms
-        on customer_months.month_number = rhythms.month_number
+    from rhythms
+    inner join customer_months
+        on rhythms.month_number = customer_months.month_number
 ),
 
 staged as (

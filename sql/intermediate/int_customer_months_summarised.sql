@@ -194,6 +194,7 @@ customer_months as (
         or first_purchase_month is null
 ),
 
+-- The few month ends stand first in the join, so that they are what it holds in memory.
 final as (
     select
         customer_months.customer_id,
@@ -211,9 +212,9 @@ final as (
         ) as recency_age,
         cast(customer_months.window_value as decimal(18, 4)) as window_value,
         cast(customer_months.window_before_value as decimal(18, 4)) as window_before_value
-    from customer_months
-    inner join month_ends
-        on customer_months.month_number = month_ends.month_number
+    from month_ends
+    inner join customer_months
+        on month_ends.month_number = customer_months.month_number
 )
 
 select * from final

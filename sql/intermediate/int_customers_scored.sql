@@ -25,13 +25,13 @@ valued as (
 
 recency_counts as (
     select last_order_date as amount, count(*) as customers
-    from valued
+    from summaries
     group by last_order_date
 ),
 
 frequency_counts as (
     select orders as amount, count(*) as customers
-    from valued
+    from summaries
     group by orders
 ),
 
@@ -42,55 +42,110 @@ monetary_counts as (
     group by value_to_date
 ),
 
+-- What a customer weighs in the shares of the tiers: one, or the value where there is any.
+weights as (
+    select
+        amount,
+        customers,
+        case
+            when $value_tier_by = 'value' then greatest(amount, 0) * customers
+            else cast(customers as decimal(38, 4))
+        end as weight
+    from monetary_counts
+),
+
+buyers as (
+    select count(*) as customers
+    from summaries
+),
+
+totals as (
+    select
+        count(value_to_date) as customers,
+        case
+            when $value_tier_by = 'value' then sum(greatest(value_to_date, 0))
+            else cast(count(value_to_date) as decimal(38, 4))
+        end as weight
+    from valued
+),
+
+-- Exact shares: 0.1 + 0.2 is 0.3 here.
+tiers as (
+    select
+        customers,
+        weight,
+        cast($high_value_share as decimal(10, 9)) * weight as high_weight,
+        (
+            cast($high_value_share as decimal(10, 9))
+            + cast($middle_value_share as decimal(10, 9))
+        ) * weight as high_and_middle_weight
+    from totals
+),
+
 recency_ranks as (
     select
         amount,
-        sum(customers) over (order by amount) - customers as below,
-        sum(customers) over () as customers
+        sum(customers) over (
+            order by amount rows between unbounded preceding and current row
+        ) - customers as below
     from recency_counts
 ),
 
 frequency_ranks as (
     select
         amount,
-        sum(customers) over (order by amount) - customers as below,
-        sum(customers) over () as customers
+        sum(customers) over (
+            order by amount rows between unbounded preceding and current row
+        ) - customers as below
     from frequency_counts
 ),
 
 monetary_ranks as (
     select
         amount,
-        sum(customers) over (order by amount) - customers as below,
-        sum(customers) over () as customers
-    from monetary_counts
+        sum(customers) over (
+            order by amount rows between unbounded preceding and current row
+        ) - customers as below,
+        sum(weight) over (
+            order by amount rows between unbounded preceding and current row
+        ) as weight_up_to
+    from weights
 ),
 
 recency_cuts as (
     select
-        min(amount) filter (where 5 * below >= customers) as cut_2,
-        min(amount) filter (where 5 * below >= 2 * customers) as cut_3,
-        min(amount) filter (where 5 * below >= 3 * customers) as cut_4,
-        min(amount) filter (where 5 * below >= 4 * customers) as cut_5
-    from recency_ranks
+        min(ranks.amount) filter (where 5 * ranks.below >= buyers.customers) as cut_2,
+        min(ranks.amount) filter (where 5 * ranks.below >= 2 * buyers.customers) as cut_3,
+        min(ranks.amount) filter (where 5 * ranks.below >= 3 * buyers.customers) as cut_4,
+        min(ranks.amount) filter (where 5 * ranks.below >= 4 * buyers.customers) as cut_5
+    from recency_ranks as ranks
+    cross join buyers
 ),
 
 frequency_cuts as (
     select
-        min(amount) filter (where 5 * below >= customers) as cut_2,
-        min(amount) filter (where 5 * below >= 2 * customers) as cut_3,
-        min(amount) filter (where 5 * below >= 3 * customers) as cut_4,
-        min(amount) filter (where 5 * below >= 4 * customers) as cut_5
-    from frequency_ranks
+        min(ranks.amount) filter (where 5 * ranks.below >= buyers.customers) as cut_2,
+        min(ranks.amount) filter (where 5 * ranks.below >= 2 * buyers.customers) as cut_3,
+        min(ranks.amount) filter (where 5 * ranks.below >= 3 * buyers.customers) as cut_4,
+        min(ranks.amount) filter (where 5 * ranks.below >= 4 * buyers.customers) as cut_5
+    from frequency_ranks as ranks
+    cross join buyers
 ),
 
 monetary_cuts as (
     select
-        min(amount) filter (where 5 * below >= customers) as cut_2,
-        min(amount) filter (where 5 * below >= 2 * customers) as cut_3,
-        min(amount) filter (where 5 * below >= 3 * customers) as cut_4,
-        min(amount) filter (where 5 * below >= 4 * customers) as cut_5
-    from monetary_ranks
+        min(ranks.amount) filter (where 5 * ranks.below >= tiers.customers) as cut_2,
+        min(ranks.amount) filter (where 5 * ranks.below >= 2 * tiers.customers) as cut_3,
+        min(ranks.amount) filter (where 5 * ranks.below >= 3 * tiers.customers) as cut_4,
+        min(ranks.amount) filter (where 5 * ranks.below >= 4 * tiers.customers) as cut_5,
+        min(ranks.amount) filter (
+            where tiers.weight - ranks.weight_up_to < tiers.high_weight
+        ) as high_cut,
+        min(ranks.amount) filter (
+            where tiers.weight - ranks.weight_up_to < tiers.high_and_middle_weight
+        ) as middle_cut
+    from monetary_ranks as ranks
+    cross join tiers
 ),
 
 final as (
@@ -120,7 +175,13 @@ final as (
             when valued.value_to_date >= monetary_cuts.cut_3 then 3
             when valued.value_to_date >= monetary_cuts.cut_2 then 2
             else 1
-        end as monetary_score
+        end as monetary_score,
+        case
+            when valued.value_to_date is null then null
+            when valued.value_to_date >= monetary_cuts.high_cut then 'high'
+            when valued.value_to_date >= monetary_cuts.middle_cut then 'middle'
+            else 'low'
+        end as value_tier
     from valued
     cross join recency_cuts
     cross join frequency_cuts

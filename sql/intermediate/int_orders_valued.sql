@@ -40,7 +40,10 @@ dated as (
         coalesce(currency, $currency) as currency,
         coalesce(discount_amount, cast(0 as decimal(18, 4))) as discount_amount,
         order_amount,
-        cost_amount
+        cost_amount,
+        shipping_amount,
+        shipping_cost_amount,
+        tax_amount
     from orders
 ),
 
@@ -68,7 +71,20 @@ converted as (
         case
             when seen.currency = $currency then seen.cost_amount
             else cast(seen.cost_amount * rates.rate as decimal(18, 4))
-        end as cost
+        end as cost,
+        case
+            when seen.currency = $currency then seen.shipping_amount
+            else cast(seen.shipping_amount * rates.rate as decimal(18, 4))
+        end as shipping_charged,
+        case
+            when seen.currency = $currency then seen.shipping_cost_amount
+            else cast(seen.shipping_cost_amount * rates.rate as decimal(18, 4))
+        end as shipping_cost,
+        case
+            when seen.currency = $currency then seen.tax_amount
+            else cast(seen.tax_amount * rates.rate as decimal(18, 4))
+        end as tax,
+        seen.currency = $currency or rates.rate is not null as has_rate
     from seen
     left join rates
         on seen.currency = rates.currency
@@ -92,7 +108,11 @@ lined as (
         case
             when line_sums.order_id is null then converted.cost
             else line_sums.cost
-        end as cost
+        end as cost,
+        converted.shipping_charged,
+        converted.shipping_cost,
+        converted.tax,
+        converted.has_rate
     from converted
     left join line_sums
         on converted.order_id = line_sums.order_id
@@ -110,7 +130,11 @@ final as (
         case
             when $measure = 'margin' then cast(revenue - cost as decimal(18, 4))
             else revenue
-        end as order_value
+        end as order_value,
+        shipping_charged,
+        shipping_cost,
+        tax,
+        has_rate
     from lined
 )
 

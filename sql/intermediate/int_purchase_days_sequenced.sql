@@ -37,8 +37,8 @@ final as (
         first_purchase_date,
         previous_purchase_date,
         next_purchase_date,
-        coalesce(purchase_date - $inactive_after_days > previous_purchase_date, false)
-            as is_won_back,
+        previous_purchase_date is not null
+        and purchase_date - $inactive_after_days > previous_purchase_date as is_won_back,
         orders,
         cast(revenue as decimal(18, 4)) as revenue,
         cast(cost as decimal(18, 4)) as cost,

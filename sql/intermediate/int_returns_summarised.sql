@@ -10,6 +10,7 @@ return_sums as (
         sum(returned_revenue) as returned_revenue,
         sum(restocked_cost) as restocked_cost,
         sum(returned_value) as returned_value,
+        coalesce(sum(handling_cost), $handling_cost_per_return) as handling_cost,
         bool_or(returned_revenue is null) as has_unvalued_line
     from returns
     where customer_id is not null
@@ -24,6 +25,7 @@ sums as (
         sum(returned_revenue) as returned_revenue,
         sum(restocked_cost) as restocked_cost,
         sum(returned_value) as returned_value,
+        sum(handling_cost) as handling_cost,
         bool_or(has_unvalued_line) as has_unvalued_line
     from return_sums
     group by customer_id
@@ -43,7 +45,10 @@ final as (
         ) as restocked_cost,
         cast(
             case when not has_unvalued_line then returned_value end as decimal(18, 4)
-        ) as returned_value
+        ) as returned_value,
+        cast(
+            case when not has_unvalued_line then handling_cost end as decimal(18, 4)
+        ) as handling_cost
     from sums
 )
 

@@ -27,7 +27,8 @@ dated as (
         returns.quantity,
         coalesce(returns.currency, orders.currency, $currency) as currency,
         returns.return_amount,
-        coalesce(returns.restocked_cost_amount, 0) as restocked_cost_amount
+        coalesce(returns.restocked_cost_amount, 0) as restocked_cost_amount,
+        returns.handling_cost_amount
     from returns
     left join orders
         on returns.order_id = orders.order_id
@@ -53,7 +54,8 @@ converted as (
         return_date,
         quantity,
         cast(return_amount * rate as decimal(18, 4)) as returned_revenue,
-        cast(restocked_cost_amount * rate as decimal(18, 4)) as restocked_cost
+        cast(restocked_cost_amount * rate as decimal(18, 4)) as restocked_cost,
+        cast(handling_cost_amount * rate as decimal(18, 4)) as handling_cost
     from rated
     where return_date < $as_of
 ),
@@ -74,7 +76,8 @@ final as (
                 when $measure = 'margin' then returned_revenue - restocked_cost
                 else returned_revenue
             end as decimal(18, 4)
-        ) as returned_value
+        ) as returned_value,
+        handling_cost
     from converted
 )
 

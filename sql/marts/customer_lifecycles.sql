@@ -44,8 +44,8 @@ final as (
         periods.to_date is null as is_current,
         periods.from_date = opening.as_of_date as may_have_begun_earlier,
         cast(coalesce(periods.to_date, $as_of) - periods.from_date as bigint) as days_in_stage
-    from periods
-    cross join opening
+    from opening
+    cross join periods
 )
 
 select * from final

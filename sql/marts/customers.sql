@@ -2,108 +2,113 @@ with customers as (
     select * from entities.customers
 ),
 
-summaries as (
-    select * from int_customers_summarised
+orders as (
+    select * from entities.orders
 ),
 
-returns as (
-    select * from int_returns_summarised
+valued as (
+    select * from int_customers_valued
+),
+
+acquired as (
+    select * from int_customers_acquired
+),
+
+first_orders as (
+    select * from int_first_orders_described
+),
+
+-- What no source tells is left out before the join, so that nothing is joined where nothing is
+-- bound.
+first_products as (
+    select customer_id, first_product, first_category
+    from first_orders
+    where first_product is not null
+),
+
+devices as (
+    select
+        customer_id,
+        first_by(device, local_date(ordered_at, $timezone), order_id) as first_device
+    from orders
+    where customer_id is not null
+        and device is not null
+        and local_date(ordered_at, $timezone) < $as_of
+    group by customer_id
+),
+
+described as (
+    select
+        *,
+        case
+            when birth_date < $as_of
+                then cast(
+                    date_part('year', $as_of) - date_part('year', birth_date) as bigint
+                ) - case
+                    when to_char($as_of, '%m%d') < to_char(birth_date, '%m%d') then 1
+                    else 0
+                end
+        end as age
+    from customers
 ),
 
 -- A customer counts who is known to any system: bought, returned or merely stands in the customer
 -- list.
-known as (
-    select
-        coalesce(customers.customer_id, summaries.customer_id) as customer_id,
-        customers.customer_name,
-        customers.customer_type,
-        customers.email,
-        customers.country,
-        customers.region,
-        customers.city,
-        customers.signed_up_at,
-        customers.acquisition_channel,
-        summaries.first_channel,
-        summaries.first_order_date,
-        summaries.last_order_date,
-        coalesce(summaries.orders, 0) as orders,
-        coalesce(summaries.purchase_days, 0) as purchase_days,
-        case
-            when summaries.customer_id is null then 0
-            else summaries.gross_revenue
-        end as gross_revenue,
-        case
-            when summaries.customer_id is null then 0
-            else summaries.discounts
-        end as discounts,
-        summaries.cost
-    from customers
-    full join summaries
-        on customers.customer_id = summaries.customer_id
-),
-
-joined as (
-    select
-        coalesce(known.customer_id, returns.customer_id) as customer_id,
-        known.customer_name,
-        known.customer_type,
-        known.email,
-        known.country,
-        known.region,
-        known.city,
-        known.signed_up_at,
-        known.acquisition_channel,
-        known.first_channel,
-        known.first_order_date,
-        known.last_order_date,
-        coalesce(known.orders, 0) as orders,
-        coalesce(known.purchase_days, 0) as purchase_days,
-        case when known.customer_id is null then 0 else known.gross_revenue end as gross_revenue,
-        case when known.customer_id is null then 0 else known.discounts end as discounts,
-        coalesce(returns.returns, 0) as returns,
-        returns.last_return_date,
-        case
-            when returns.customer_id is null then 0
-            else returns.returned_revenue
-        end as returned_revenue,
-        case
-            when returns.customer_id is null then 0
-            else returns.restocked_cost
-        end as restocked_cost,
-        known.cost
-    from known
-    full join returns
-        on known.customer_id = returns.customer_id
-),
-
 final as (
     select
-        customer_id,
-        customer_name,
-        customer_type,
-        email,
-        country,
-        region,
-        city,
-        local_date(signed_up_at, $timezone) as signed_up_date,
-        acquisition_channel,
-        first_channel,
-        first_order_date,
-        last_order_date,
-        orders,
-        purchase_days,
-        returns,
-        last_return_date,
-        cast(gross_revenue as decimal(18, 4)) as gross_revenue,
-        cast(discounts as decimal(18, 4)) as discounts,
-        cast(returned_revenue as decimal(18, 4)) as returned_revenue,
-        cast(gross_revenue - discounts - returned_revenue as decimal(18, 4)) as net_revenue,
-        cast(cost - restocked_cost as decimal(18, 4)) as cost,
-        cast(
-            gross_revenue - discounts - returned_revenue - cost + restocked_cost
-            as decimal(18, 4)
-        ) as margin
-    from joined
+        valued.customer_id,
+        described.customer_name,
+        described.customer_type,
+        described.email,
+        described.gender,
+        described.age,
+        described.age_band,
+        described.marital_status,
+        described.household_size,
+        described.household_composition,
+        described.children,
+        described.home_ownership,
+        described.income_band,
+        described.industry,
+        described.company_size,
+        described.language,
+        described.country,
+        described.region,
+        described.city,
+        described.postal_code,
+        described.has_marketing_consent,
+        local_date(described.signed_up_at, $timezone) as signed_up_date,
+        acquired.acquisition_date,
+        coalesce(acquired.acquisition_channel, 'unknown') as acquisition_channel,
+        acquired.acquisition_campaign_id,
+        valued.first_channel,
+        devices.first_device,
+        first_products.first_product,
+        first_products.first_category,
+        valued.first_order_date,
+        valued.last_order_date,
+        valued.orders,
+        valued.purchase_days,
+        valued.returns,
+        valued.last_return_date,
+        valued.gross_revenue,
+        valued.discounts,
+        valued.returned_revenue,
+        valued.net_revenue,
+        valued.cost,
+        valued.margin,
+        valued.cost_to_serve,
+        valued.acquisition_cost,
+        valued.profit_to_date
+    from valued
+    left join described
+        on valued.customer_id = described.customer_id
+    left join acquired
+        on valued.customer_id = acquired.customer_id
+    left join first_products
+        on valued.customer_id = first_products.customer_id
+    left join devices
+        on valued.customer_id = devices.customer_id
 )
 
 select * from final

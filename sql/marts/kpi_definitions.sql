@@ -114,13 +114,14 @@ with definitions (kpi, unit, definition, source_tables) as (
         (
             'nps_responses',
             'answers',
-            'Answers in the month to the question whether one would recommend the organisation.',
+            'Answers to the question whether one would recommend the organisation'
+            || ' that was put in the month.',
             'int_survey_responses_scored'
         ),
         (
             'net_promoter_score',
             'points',
-            '100 × (promoters − detractors) ÷ nps_responses, by the month of the answer.',
+            '100 × (promoters − detractors) ÷ nps_responses, by the month of the question.',
             'int_survey_responses_scored'
         ),
         (

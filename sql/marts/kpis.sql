@@ -86,14 +86,14 @@ anonymous as (
 
 surveys as (
     select
-        date_trunc('month', responded_date) as month,
+        date_trunc('month', asked_date) as month,
         count(*) as nps_responses,
         count(*) filter (where nps_group = 'promoter') as promoters,
         count(*) filter (where nps_group = 'detractor') as detractors
     from survey_responses
     where nps_group is not null
-        and responded_date < $as_of
-    group by date_trunc('month', responded_date)
+        and asked_date < $as_of
+    group by date_trunc('month', asked_date)
 ),
 
 spends as (

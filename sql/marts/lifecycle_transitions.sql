@@ -16,9 +16,9 @@ moves as (
             when count(*) = count(customer_months.window_value)
                 then sum(customer_months.window_value)
         end as value
-    from customer_months
-    inner join month_ends
-        on customer_months.month_number = month_ends.month_number
+    from month_ends
+    inner join customer_months
+        on month_ends.month_number = customer_months.month_number
     where not month_ends.is_opening
     group by
         customer_months.month_number,

@@ -8,7 +8,7 @@ use indicatif::HumanCount;
 
 use super::arguments::DemoArguments;
 use super::project::compile_in;
-use super::{CliError, console, generate, run, summary};
+use super::{CliError, console, generate, run, summary, truths};
 use crate::demo::{GenerateOptions, GenerateReport};
 use crate::plan::Plan;
 use crate::run::{PublishedTables, QueryError, machine, open_target};
@@ -52,6 +52,7 @@ pub(super) async fn demo(arguments: &DemoArguments, registry: &Registry) -> Resu
 /// What the published tables say, as far as the summary shows it.
 struct Findings {
     totals: RecordBatch,
+    prospects: RecordBatch,
     segments: RecordBatch,
     best: RecordBatch,
     fits: RecordBatch,
@@ -70,6 +71,7 @@ impl Findings {
         };
         Ok(Self {
             totals: one(TOTALS).await?,
+            prospects: one(PROSPECTS).await?,
             segments: one(SEGMENTS).await?,
             best: one(BEST).await?,
             fits: one(FITS).await?,
@@ -83,6 +85,9 @@ const TOTALS: &str = "select cast(count(*) as double) as customers,
     cast(sum(gross_revenue) as double) as revenue,
     cast(sum(returned_revenue) as double) as returned
     from customers where orders > 0";
+
+const PROSPECTS: &str = "select cast(count(*) as double) as prospects from customers
+    where orders = 0";
 
 const SEGMENTS: &str = "select segment, count(*) as customers,
     round(100.0 * cast(sum(value_to_date) as double)
@@ -112,7 +117,7 @@ fn tell(made: &GenerateReport, findings: &Findings, folder: &std::path::Path) ->
     let mut text = String::from("\nThe company that was made, and what cvm found of it\n\n");
     let mut totals = summary::table(&["", "true", "found"]);
     let total = |name: &str| number(&findings.totals, name, 0);
-    let money = |cents: i64| format!("{:.2}", cents as f64 / 100.0);
+    let money = |ten_thousandths: i64| format!("{:.2}", ten_thousandths as f64 / 10_000.0);
     let two = |value: Option<f64>| value.map(|value| format!("{value:.2}")).unwrap_or_default();
     let whole = |value: Option<f64>| value.map(|value| format!("{value:.0}")).unwrap_or_default();
     totals.add_row([
@@ -121,18 +126,23 @@ fn tell(made: &GenerateReport, findings: &Findings, folder: &std::path::Path) ->
         whole(total("customers")),
     ]);
     totals.add_row([
+        "prospects".to_owned(),
+        tally.prospects.to_string(),
+        whole(number(&findings.prospects, "prospects", 0)),
+    ]);
+    totals.add_row([
         "orders".to_owned(),
         tally.orders.to_string(),
         whole(total("orders")),
     ]);
     totals.add_row([
         "revenue".to_owned(),
-        money(tally.revenue_cents),
+        money(tally.revenue_ten_thousandths),
         two(total("revenue")),
     ]);
     totals.add_row([
         "returned".to_owned(),
-        money(tally.refund_cents),
+        money(tally.refund_ten_thousandths),
         two(total("returned")),
     ]);
     summary::align(&mut totals, 1);
@@ -150,6 +160,9 @@ fn tell(made: &GenerateReport, findings: &Findings, folder: &std::path::Path) ->
         "Raw rows that did not fit, by reason\n\n{}\n\n",
         rows_of(&findings.set_aside, 2)
     ));
+    if let Some(made) = &made.truths {
+        text.push_str(&truths::of(made));
+    }
     let folder = folder.display();
     text.push_str(&format!(
         "Look at\n  {folder}/raw                       the raw data, and truth/ beside it\n  \

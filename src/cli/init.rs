@@ -7,14 +7,20 @@ use super::{CliError, console};
 use crate::spec::Project;
 use crate::spec::schema::SCHEMAS;
 
-/// The pipelines that a new project starts with: the one of the synthetic company, whose data it can make itself.
-const PIPELINES: &[&str] = &[
-    "pipelines/demo.yml",
-    "pipelines/sources/crm.yml",
-    "pipelines/sources/shop.yml",
+/// The pipeline that a new project starts with: the one of the synthetic company, whose data it can make itself.
+const PIPELINE: &str = "pipelines/demo.yml";
+/// The systems that belong to it: a source file and a staging folder each.
+const SYSTEMS: &[&str] = &[
+    "ads",
+    "automation",
+    "crm",
+    "ga4",
+    "helpdesk",
+    "shop",
+    "social",
+    "surveys",
+    "treasury",
 ];
-/// The staging folders that belong to them.
-const SYSTEMS: &[&str] = &["sql/staging/crm/", "sql/staging/shop/"];
 
 pub(super) fn init(arguments: &InitArguments) -> Result<(), CliError> {
     let folder = &arguments.folder;
@@ -25,11 +31,16 @@ pub(super) fn init(arguments: &InitArguments) -> Result<(), CliError> {
         });
     }
     let shipped = Project::shipped(folder.clone());
+    let of_system = |path: &str| {
+        SYSTEMS.iter().any(|system| {
+            path == format!("pipelines/sources/{system}.yml")
+                || path.starts_with(&format!("sql/staging/{system}/"))
+        })
+    };
     let wanted = |path: &str| {
-        PIPELINES.contains(&path)
-            || path.starts_with("sql/")
-                && (!path.starts_with("sql/staging/")
-                    || SYSTEMS.iter().any(|system| path.starts_with(system)))
+        path == PIPELINE
+            || of_system(path)
+            || path.starts_with("sql/") && !path.starts_with("sql/staging/")
     };
     let mut files = 0;
     for file in shipped.files().filter(|file| wanted(&file.path)) {

@@ -16,6 +16,7 @@ mod query;
 mod run;
 mod schema;
 mod summary;
+mod truths;
 
 use std::process::ExitCode;
 

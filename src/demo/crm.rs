@@ -5,9 +5,10 @@ use flate2::write::GzEncoder;
 use rand::{Rng, RngCore};
 use std::io::Write as _;
 
+use super::channels::CHANNELS;
 use super::dirt::{Dirt, Faults};
-use super::process::{CHANNELS, Traits};
-use super::text::{customer_id, push, push_digits};
+use super::persona::{GENDERS, INCOME_BANDS, Profile};
+use super::text::{push, push_digits};
 use super::truth::Tally;
 use super::{GenerateError, Object, text};
 use chrono::Datelike;
@@ -16,7 +17,8 @@ use chrono::Datelike;
 pub(super) const CUSTOMERS: &str = "crm.customers";
 
 const HEADER: &[u8] = b"\xef\xbb\xbfcustomer_id;name;email;address;country;birth_date;\
-acquisition_channel;marketing_consent;store_credit;created_on\n";
+acquisition_channel;marketing_consent;store_credit;created_on;\
+region;gender;household_size;income_band;language;acquisition_campaign\n";
 
 const FIRST_NAMES: [&str; 16] = [
     "Anna",
@@ -54,14 +56,17 @@ const LAST_NAMES: [&str; 16] = [
     "Schäfer",
     "Weiß",
 ];
-const STREETS: [(&str, &str); 4] = [
-    ("Hauptstraße", "10115 Berlin"),
-    ("Rue de l'Église", "75011 Paris"),
-    ("Keizersgracht", "1016 Amsterdam"),
-    ("Via Roma", "20121 Milano"),
-];
-/// Countries; earlier ones are more frequent.
-const COUNTRIES: [&str; 8] = ["DE", "FR", "NL", "IT", "AT", "BE", "ES", "PL"];
+/// The share of accounts of which the CRM knows the channel but not the campaign.
+const NO_CAMPAIGN_SHARE: f64 = 0.1;
+
+/// An account as the CRM has it.
+pub(super) struct Account<'a> {
+    pub(super) id: &'a str,
+    pub(super) profile: &'a Profile,
+    /// Index into [`CHANNELS`].
+    pub(super) channel: u8,
+    pub(super) created_day: i32,
+}
 
 /// The rows of a chunk.
 pub(super) struct Crm {
@@ -79,17 +84,15 @@ impl Crm {
         })
     }
 
-    /// Writes the customer's row: as it should be, faulty, or not at all.
+    /// Writes an account's row: as it should be, faulty, or not at all.
     pub(super) fn write(
         &mut self,
-        customer: u64,
-        traits: &Traits,
+        account: &Account<'_>,
         faults: Faults,
         random: &mut impl RngCore,
         tally: &mut Tally,
     ) -> Result<(), GenerateError> {
-        let mut cells = cells(customer, traits, random);
-        tally.customers_without_crm_row += u64::from(faults.unknown || faults.crm.is_some());
+        let mut cells = cells(account, random);
         if faults.unknown {
             return Ok(());
         }
@@ -121,51 +124,60 @@ fn compress(source: std::io::Error) -> GenerateError {
     }
 }
 
-fn cells(customer: u64, traits: &Traits, random: &mut impl RngCore) -> Vec<Vec<u8>> {
+fn cells(account: &Account<'_>, random: &mut impl RngCore) -> Vec<Vec<u8>> {
     let first = FIRST_NAMES[random.random_range(0..FIRST_NAMES.len())];
     let last = LAST_NAMES[random.random_range(0..LAST_NAMES.len())];
-    let (street, town) = STREETS[random.random_range(0..STREETS.len())];
     let house = random.random_range(1..=120);
-    let country = COUNTRIES[random
-        .random_range(0..8)
-        .min(random.random_range(0..8_usize))];
     let birth_day = random.random_range(-10_957..=13_514);
-    let (known, consent, untidy): (f64, f64, f64) =
+    let (known, untidy, told): (f64, f64, f64) =
         (random.random(), random.random(), random.random());
     let credit = if random.random::<f64>() < 0.15 {
         random.random_range(100..=250_000)
     } else {
         0
     };
+    let (id, profile, place) = (account.id, account.profile, account.profile.place());
+    let channel = &CHANNELS[usize::from(account.channel)];
 
-    let mut cells = vec![Vec::new(); 10];
-    customer_id(&mut cells[0], customer);
+    let mut cells = vec![Vec::new(); 9];
+    cells[0] = id.into();
     push!(&mut cells[1], "{first} {last}");
     // What people typed into forms: staging trims and lowers.
     match untidy {
-        u if u < 0.02 => push!(&mut cells[2], " Customer{customer}@Example.ORG "),
+        u if u < 0.02 => push!(&mut cells[2], " {id}@Example.ORG "),
         u if u < 0.05 => {}
-        _ => push!(&mut cells[2], "customer{customer}@example.org"),
+        _ => push!(&mut cells[2], "{}@example.org", id.to_lowercase()),
     }
+    let (street, postal_code, city) = (place.street, place.postal_code, place.city);
     match house % 10 {
         0 => push!(
             &mut cells[3],
-            "\"{street} {house}; \"\"Hinterhaus\"\"\n{town}\""
+            "\"{street} {house}; \"\"Hinterhaus\"\"\n{postal_code} {city}\""
         ),
-        _ => push!(&mut cells[3], "\"{street} {house}\n{town}\""),
+        _ => push!(&mut cells[3], "\"{street} {house}\n{postal_code} {city}\""),
     }
-    cells[4].extend_from_slice(country.as_bytes());
+    cells[4] = place.country.into();
     if known < 0.9 {
         push_german_date(&mut cells[5], birth_day);
     }
-    cells[6].extend_from_slice(CHANNELS[usize::from(traits.channel)].0.as_bytes());
-    cells[7].extend_from_slice(match consent {
-        c if c < 0.55 => b"yes",
-        c if c < 0.95 => b"no",
-        _ => b"",
-    });
+    cells[6] = channel.name.into();
+    cells[7] = ["yes", "no", ""][profile.consent].into();
     push_german_number(&mut cells[8], credit);
-    push_german_date(&mut cells[9], traits.first_day);
+    let mut created = Vec::with_capacity(10);
+    push_german_date(&mut created, account.created_day);
+    let mut size = Vec::new();
+    push!(&mut size, "{}", profile.household_size);
+    let campaign = match told < NO_CAMPAIGN_SHARE {
+        true => "",
+        false => channel.campaigns[profile.campaign].0,
+    };
+    cells.extend([
+        created,
+        place.region.into(),
+        GENDERS[profile.gender].into(),
+        size,
+    ]);
+    cells.extend([INCOME_BANDS[profile.income_band], place.language, campaign].map(Vec::from));
     cells
 }
 

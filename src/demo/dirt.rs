@@ -60,6 +60,14 @@ pub(super) struct Faults {
     pub(super) return_row: Option<Dirt>,
     /// The row of the first order comes twice.
     pub(super) repeated_order: bool,
+    /// A faulty review, survey response, ticket, campaign contact or mention comes in addition.
+    pub(super) review: Option<Dirt>,
+    pub(super) response: Option<Dirt>,
+    pub(super) ticket: Option<Dirt>,
+    pub(super) contact: Option<Dirt>,
+    pub(super) mention: Option<Dirt>,
+    /// A web event without a visitor comes in addition.
+    pub(super) event: bool,
 }
 
 impl Faults {
@@ -74,6 +82,12 @@ impl Faults {
             line: every(16, 15).then_some(Dirt::MissingRequired),
             return_row: every(600, 599).then(|| turn(&JSON, 600)),
             repeated_order: every(200, 107),
+            review: every(600, 599).then(|| turn(&JSON, 600)),
+            response: every(80, 79).then(|| turn(&CSV, 80)),
+            ticket: every(300, 299).then(|| turn(&CSV, 300)),
+            contact: every(200, 199).then(|| turn(&CSV, 200)),
+            mention: every(2_000, 1_999).then(|| turn(&JSON, 2_000)),
+            event: every(40, 39),
         }
     }
 }

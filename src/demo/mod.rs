@@ -1,35 +1,60 @@
 //! The synthetic company whose truth is known.
 //!
-//! [`generate`] writes the raw objects of a company whose customers buy, leave and spend exactly as the
-//! models that cvm fits assume, and, beside them, the values that they were drawn from ([`Truth`]). A
-//! pipeline that reads the objects must therefore bring the [`BgNbdTruth`] and [`GammaGammaTruth`] back
-//! within their standard errors; whatever it does not bring back, it lost on the way.
+//! [`generate`] writes the raw objects of a company whose customers buy, leave and spend exactly as the models that
+//! cvm fits assume, and, beside them, the values that they were drawn from ([`Truth`]). A pipeline that reads the
+//! objects must therefore bring the [`BgNbdTruth`] and [`GammaGammaTruth`] back within their standard errors;
+//! whatever it does not bring back, it lost on the way.
+//!
+//! Nine systems know the company: the CRM, the shop, web analytics, surveys, the helpdesk, marketing automation,
+//! ads, social media and the treasury. What they tell follows from further truths ([`Truths`]): which channel
+//! brings whom and at what cost, what customers look for, how they feel and when they are about to leave, what
+//! campaigns do, what comes back, what sets the best customers apart. Each is told as a [`Figure`]: what is true,
+//! what this company came to, and how far the two may lie apart.
 //!
 //! What is guaranteed:
 //!
-//! - **Deterministic.** The objects are a function of [`GenerateOptions`] without its `threads`. Every customer
-//!   has two random streams of their own, derived from the seed and the customer's number, so the customers
-//!   of a small company are also the first customers of a large one with the same seed. (Draws use
-//!   the platform's `ln` and `exp`; the bytes are promised for one platform.)
+//! - **Deterministic.** The objects are a function of [`GenerateOptions`] without its `threads`. Every customer has
+//!   random streams of their own, derived from the seed, the customer's number and what is drawn, so the customers
+//!   of a small company are also the first customers of a large one with the same seed, and what one system tells
+//!   does not move another. (Draws use the platform's `ln` and `exp`; the bytes are promised for one platform.)
 //! - **Streamed.** Customers are made in chunks of a fixed size; at most `threads` chunks are in memory.
-//! - **Exact.** The number of purchase days of each customer is exactly BG/NBD's for their age, the value of
-//!   each purchase day exactly Gamma-Gamma's, to the cent; see [`process`] for how a time becomes a day. Order lines
-//!   add up to their order's value. Nothing that is wrong with the raw rows changes that truth: rows to be
-//!   set aside come in addition ([`Dirt`]), or stand for CRM rows, on which the purchases do not depend.
+//! - **Exact.** The number of purchase days of each customer is exactly BG/NBD's for their age, the value of each
+//!   purchase day exactly Gamma-Gamma's, to the cent of its currency; see [`process`] for how a time becomes a day.
+//!   Everything else is drawn *given* the purchases and cannot change them: the channel given spend and loyalty,
+//!   traits given the value, and even the arm of a campaign given who bought, by Bayes' rule, which makes the same
+//!   data as an experiment does. Order lines add up to their order's value, and rates of currencies have two
+//!   decimals, so that every amount is exact in ten-thousandths of a euro. Nothing that is wrong with the raw rows
+//!   changes that truth: rows to be set aside come in addition ([`Dirt`]), or stand for CRM rows, on which the
+//!   purchases do not depend.
 //!
 //! Not done: seasonality, changes of price, dependence of spend on rate. The models assume none.
 
+mod advertising;
 mod basket;
+mod campaigns;
 mod catalogue;
+mod channels;
 mod columns;
 mod company;
 mod crm;
+mod currencies;
 mod dirt;
+mod experiments;
+mod needs;
 mod orders;
+mod persona;
 pub mod process;
+mod prospects;
+mod returns;
+mod reviews;
+mod sales;
 mod shop;
+mod social;
+mod surveys;
 mod text;
+mod tickets;
 pub mod truth;
+mod web;
 
 #[cfg(test)]
 mod tests;
@@ -42,10 +67,13 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+pub use channels::{CHANNELS, Channel};
 pub use dirt::Dirt;
-pub use truth::{BgNbdTruth, GammaGammaTruth, Shape, Tally, Truth};
+pub use truth::{BgNbdTruth, Figure, GammaGammaTruth, Shape, Tally, Truth, Truths};
 
-use process::{Process, WINDOW_DAYS};
+use currencies::Rates;
+use process::{Process, Topic, WINDOW_DAYS};
+use truth::Ledger;
 
 /// The seed of `cvm demo`. It is one draw, and a chosen one: the first seed, counted from 1, whose 20,000
 /// customers bring each of the seven parameters back within one standard error. Of the first 60 seeds 12
@@ -117,6 +145,8 @@ pub struct GenerateReport {
     pub bytes: u64,
     /// Parameters, totals, and the raw rows of each table: those written and those that are to be set aside.
     pub truth: Truth,
+    /// What is true of a whole company besides; none of orders alone.
+    pub truths: Option<Truths>,
 }
 
 /// Why a company could not be generated.
@@ -185,13 +215,14 @@ struct Object {
 #[derive(Default)]
 struct Chunk {
     objects: Vec<Object>,
-    tally: Tally,
+    ledger: Ledger,
 }
 
 /// What every chunk is made from.
 struct Plan {
     options: GenerateOptions,
     process: Process,
+    rates: Rates,
     /// The day number (since 1970-01-01) of `as_of`.
     end_day: i32,
 }
@@ -213,9 +244,11 @@ impl Plan {
             BgNbdTruth::DEFAULT,
             GammaGammaTruth::DEFAULT,
         )?;
+        let rates = Rates::new(end_day, &mut process.stream(Topic::Company, 0));
         Ok(Self {
             options: options.clone(),
             process,
+            rates,
             end_day,
         })
     }
@@ -235,6 +268,30 @@ impl Plan {
             Shape::Company => company::make(self, chunk, customers),
             Shape::Orders => orders::make(self, chunk, customers),
         }
+    }
+
+    /// The objects that there is one of for the whole company, and what is true of it.
+    fn whole(&self, ledger: &mut Ledger) -> Result<(Vec<Object>, Truths), GenerateError> {
+        let dirty = self.options.dirty;
+        let tally = &mut ledger.tally;
+        let (mut objects, spend) = advertising::export(
+            self.options.customers,
+            self.end_day,
+            dirty,
+            &self.rates,
+            tally,
+            &mut self.process.stream(Topic::Company, 1),
+        );
+        objects.push(campaigns::export(self.end_day, tally));
+        objects.push(shop::products(dirty, tally));
+        objects.push(self.rates.export(dirty, tally));
+        let truths = ledger.truths(&spend, self.end_day);
+        let files = truths.to_json().map_err(GenerateError::Json)?;
+        objects.extend(files.into_iter().map(|(path, bytes)| Object {
+            path: path.to_owned(),
+            bytes: bytes.into(),
+        }));
+        Ok((objects, truths))
     }
 }
 
@@ -263,12 +320,12 @@ pub async fn generate(
                     .await
                     .map_err(|source| GenerateError::Chunk { chunk, source })??;
                 let (objects, bytes) = put_all(store.as_ref(), prefix, made.objects).await?;
-                Ok::<_, GenerateError>((made.tally, objects, bytes))
+                Ok::<_, GenerateError>((made.ledger, objects, bytes))
             }
         })
         .buffered(options.threads.max(1));
 
-    let mut tally = Tally::default();
+    let mut ledger = Ledger::default();
     let mut state = GenerateProgress {
         customers: 0,
         customers_total: options.customers,
@@ -276,17 +333,20 @@ pub async fn generate(
         bytes: 0,
     };
     while let Some((chunk, objects, bytes)) = made.try_next().await? {
-        tally.add(&chunk);
+        ledger.add(&chunk);
         state.customers = (state.customers + plan.chunk_customers()).min(options.customers);
         state.objects += objects;
         state.bytes += bytes;
         progress(&state);
     }
-    let mut last = Vec::new();
-    if options.shape == Shape::Company {
-        last.push(shop::products(options.dirty, &mut tally));
-    }
-    let truth = Truth::new(options, WINDOW_DAYS, tally);
+    let (mut last, truths) = match options.shape {
+        Shape::Company => {
+            let (objects, truths) = plan.whole(&mut ledger)?;
+            (objects, Some(truths))
+        }
+        Shape::Orders => (Vec::new(), None),
+    };
+    let truth = Truth::new(options, WINDOW_DAYS, ledger.tally);
     let bytes = truth.to_json().map_err(GenerateError::Json)?;
     last.push(Object {
         path: truth::PARAMETERS_PATH.to_owned(),
@@ -297,6 +357,7 @@ pub async fn generate(
         objects: state.objects + objects,
         bytes: state.bytes + bytes,
         truth,
+        truths,
     })
 }
 

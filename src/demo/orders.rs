@@ -12,9 +12,10 @@ use arrow::array::{Decimal128Array, StringArray, StringBuilder, TimestampMicrose
 use arrow::datatypes::{DataType, TimeUnit};
 use chrono::Datelike;
 
+use super::channels::CHANNELS;
 use super::columns::{MONEY, ParquetObject};
-use super::process::{CHANNELS, Purchase};
-use super::truth::Tally;
+use super::process::Purchase;
+use super::truth::{Ledger, Tally};
 use super::{Chunk, GenerateError, Object, Plan, text};
 
 /// The raw table's name.
@@ -48,7 +49,11 @@ pub(super) fn make(plan: &Plan, chunk: u64, customers: Range<u64>) -> Result<Chu
             bytes: encode(quarter)?,
         });
     }
-    Ok(Chunk { objects, tally })
+    let ledger = Ledger {
+        tally,
+        ..Ledger::default()
+    };
+    Ok(Chunk { objects, ledger })
 }
 
 fn draw(plan: &Plan, customers: Range<u64>, tally: &mut Tally) -> Vec<Row> {
@@ -67,7 +72,7 @@ fn draw(plan: &Plan, customers: Range<u64>, tally: &mut Tally) -> Vec<Row> {
                     channel: traits.channel,
                     cents,
                 });
-                tally.revenue_cents += cents;
+                tally.revenue_ten_thousandths += cents * 100;
                 order += 1;
             }
         }
@@ -100,7 +105,9 @@ fn encode(rows: &[Row]) -> Result<bytes::Bytes, GenerateError> {
     for batch in rows.chunks(BATCH) {
         let times = batch.iter().map(|row| row.second * 1_000_000);
         let cents = batch.iter().map(|row| i128::from(row.cents));
-        let channels = batch.iter().map(|row| CHANNELS[usize::from(row.channel)].0);
+        let channels = batch
+            .iter()
+            .map(|row| CHANNELS[usize::from(row.channel)].name);
         object.write(vec![
             Arc::new(texts(batch, 11, |out, row| {
                 text::order_id(out, row.customer.into(), row.order.into())

@@ -4,23 +4,24 @@
 //! purchase on, and leaves after each *repeat* purchase with probability p ~ Beta(a, b). (The model is conditional
 //! on the first purchase, after which nobody leaves: a customer without a repeat purchase is alive.)
 //!
-//! **Spend** a purchase day is Gamma-Gamma's (Fader & Hardie 2013): z ~ Gamma(p, ν), ν ~ Gamma(q, v), with ν the rate,
-//! so that a customer's mean is p / ν and that of all p v / (q − 1). Independent of the purchases.
+//! **Spend** a purchase day is Gamma-Gamma's (Fader & Hardie 2013): z ~ Gamma(p, ν), ν ~ Gamma(q, v), with ν the
+//! rate, so that a customer's mean is p / ν and that of all p v / (q − 1). Independent of the purchases.
 //!
 //! **Days.** The model's times are continuous, an order book knows days, and the fit counts distinct purchase days.
-//! Rounding times to days would merge purchases of the same day, which loses a share of about λ/2 of them: with these
-//! rates 3 %, more than the standard errors at 20,000 customers. So counts are kept and dates give way. The
-//! process is run in continuous time over exactly (0, T], T the customer's age in days, and each purchase falls on the
-//! nearest day that is free, in order of time. Frequency and age are then exactly the model's; the age at the last
-//! purchase is off by half a day at most, to either side, except where purchases crowd, against a mean age of
-//! more than a year. Fits to 1,000,000 customers show no bias that their standard errors, a seventh of
-//! those of 20,000 customers, would tell from chance.
+//! Rounding times to days would merge purchases of the same day, which loses a share of about λ/2 of them: with
+//! these rates 3 %, more than the standard errors at 20,000 customers. So counts are kept and dates give way. The
+//! process is run in continuous time over exactly (0, T], T the customer's age in days, and each purchase falls on
+//! the nearest day that is free, in order of time. Frequency and age are then exactly the model's; the age at the
+//! last purchase is off by half a day at most, to either side, except where purchases crowd, against a mean age of
+//! more than a year. Fits to 1,000,000 customers show no bias that their standard errors, a seventh of those of
+//! 20,000 customers, would tell from chance.
 
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Beta, Distribution, Exp1, Gamma};
 
 use super::GenerateError;
+use super::channels::Channels;
 use super::truth::{BgNbdTruth, GammaGammaTruth};
 
 /// First purchases lie on the days from `as_of` − `WINDOW_DAYS` to `as_of` − 2.
@@ -28,16 +29,6 @@ pub const WINDOW_DAYS: i32 = 1_096;
 
 /// The share of purchase days whose value is split over two orders.
 pub const SPLIT_SHARE: f64 = 0.022;
-
-/// Where customers come from, with the share of each.
-pub const CHANNELS: [(&str, f64); 6] = [
-    ("search", 0.30),
-    ("social", 0.22),
-    ("email", 0.14),
-    ("affiliate", 0.12),
-    ("store", 0.12),
-    ("referral", 0.10),
-];
 
 /// Draws customers; made once, used from every thread.
 #[derive(Debug, Clone)]
@@ -50,6 +41,31 @@ pub struct Process {
     /// Gamma(p, 1): a day's value times ν.
     unit_spend: Gamma<f64>,
     spend_shape: f64,
+    channels: Channels,
+}
+
+/// What a random stream is for. Each customer has one of their own for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Topic {
+    /// Who the customer is.
+    Persona = 1,
+    /// Orders and what hangs on them.
+    Shop,
+    Web,
+    /// Which arms a customer is put into.
+    Campaigns,
+    /// What becomes of the contacts.
+    Contacts,
+    /// Whether they recommend the company.
+    Recommend,
+    Prospects,
+    Social,
+    /// By order, not by customer: surveys and reviews of it.
+    Surveys,
+    /// By order: tickets about it.
+    Tickets,
+    /// Not of customers: rates and ads.
+    Company,
 }
 
 /// A customer's traits, which no table shows and every model looks for.
@@ -65,7 +81,7 @@ pub struct Traits {
     pub first_day: i32,
     /// Whether the customer had not left by the last observed day.
     pub is_alive: bool,
-    /// Index into [`CHANNELS`].
+    /// Index into [`super::CHANNELS`]: who brought the customer, drawn given the traits above.
     pub channel: u8,
 }
 
@@ -115,13 +131,15 @@ impl Process {
             spend_rate: Gamma::new(spend.q, 1.0 / spend.v).map_err(|_| wrong("q, v"))?,
             unit_spend: Gamma::new(spend.p, 1.0).map_err(|_| wrong("p"))?,
             spend_shape: spend.p,
+            channels: Channels::new(),
         })
     }
 
-    /// The stream of everything about a customer that is not the process itself.
-    pub(super) fn details(&self, customer: u64) -> impl RngCore + use<> {
+    /// The stream of what is not the process itself.
+    pub(super) fn stream(&self, topic: Topic, customer: u64) -> ChaCha8Rng {
         let mut random = self.streams.clone();
-        random.set_stream(2 * customer + 1);
+        // Those of the process itself have even numbers below 2⁴⁰.
+        random.set_stream(((topic as u64) << 40) + customer);
         random
     }
 
@@ -132,7 +150,7 @@ impl Process {
         let rate = self.rate.sample(&mut random);
         let dropout_probability = self.dropout.sample(&mut random);
         let spend_rate = self.spend_rate.sample(&mut random);
-        let channel = draw_channel(random.random());
+        let channel: f64 = random.random();
         // Density 1 + x on [0, 1): twice as many customers a day come at the end of the window as at its start.
         let position = (1.0 + 3.0 * random.random::<f64>()).sqrt() - 1.0;
         let age = WINDOW_DAYS - 1 - (position * f64::from(WINDOW_DAYS - 1)) as i32;
@@ -154,6 +172,7 @@ impl Process {
         }
         spread(purchases, self.end_day - 1);
         let mean_spend = self.spend_shape / spend_rate;
+        let channel = self.channels.draw(channel, mean_spend, dropout_probability);
         Traits {
             rate,
             dropout_probability,
@@ -201,17 +220,6 @@ fn spread(purchases: &mut [Purchase], last_day: i32) {
         purchase.day = last_free;
         last_free -= 1;
     }
-}
-
-fn draw_channel(uniform: f64) -> u8 {
-    let mut rest = uniform;
-    for (index, (_, share)) in CHANNELS.iter().enumerate() {
-        rest -= share;
-        if rest < 0.0 {
-            return index as u8;
-        }
-    }
-    0
 }
 
 #[cfg(test)]
@@ -328,14 +336,5 @@ mod tests {
         );
         let spend = p * v / (q - 1.0);
         near(|traits| traits.mean_spend, spend, spend / (q - 2.0).sqrt());
-    }
-
-    #[test]
-    fn shares_of_channels_add_up_to_one() {
-        let sum: f64 = CHANNELS.iter().map(|(_, share)| share).sum();
-        assert!((sum - 1.0).abs() < 1e-12, "{sum}");
-        assert_eq!(draw_channel(0.0), 0);
-        assert_eq!(draw_channel(0.3), 1);
-        assert_eq!(draw_channel(0.999), 5);
     }
 }

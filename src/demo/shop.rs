@@ -1,7 +1,6 @@
-//! The shop's exports: orders as CSV by year, their lines as Parquet, products and returns as NDJSON.
+//! The shop's orders as CSV by year, and their lines as Parquet.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Builder, Int64Builder, StringBuilder};
@@ -9,10 +8,11 @@ use arrow::datatypes::DataType;
 use chrono::Datelike;
 
 use super::basket::Line;
-use super::catalogue::products as catalogue;
+use super::catalogue::{BRANDS, products as catalogue};
 use super::columns::{MONEY, ParquetObject};
 use super::crm::{Spots, push_row};
 use super::dirt::Dirt;
+use super::sales::Sale;
 use super::text::{self, push, push_cents, push_iso_date, push_time};
 use super::truth::Tally;
 use super::{GenerateError, Object};
@@ -20,49 +20,11 @@ use super::{GenerateError, Object};
 /// The raw tables' names.
 pub(super) const ORDERS: &str = "shop.orders";
 pub(super) const ORDER_LINES: &str = "shop.order_lines";
-pub(super) const RETURNS: &str = "shop.returns";
 const PRODUCTS: &str = "shop.products";
 
 const ORDERS_HEADER: &[u8] =
-    b"order_id,customer_id,ordered_at,channel,status,payment_method,order_total\r\n";
-
-/// An order as the shop's export tells it.
-pub(super) struct Order<'a> {
-    pub(super) id: &'a str,
-    /// Empty for an anonymous order.
-    pub(super) customer_id: &'a [u8],
-    pub(super) day: i32,
-    pub(super) second_of_day: u32,
-    pub(super) channel: &'static str,
-    pub(super) status: &'static str,
-    pub(super) payment_method: &'static str,
-    pub(super) cents: i64,
-}
-
-/// A return of goods of one order line.
-pub(super) struct Return<'a> {
-    pub(super) order_id: &'a str,
-    pub(super) line_number: usize,
-    pub(super) line: Line,
-    pub(super) day: i32,
-    pub(super) quantity: i64,
-    pub(super) is_restocked: bool,
-    pub(super) reason: &'static str,
-}
-
-impl Return<'_> {
-    pub(super) fn refund_cents(&self) -> i64 {
-        self.line.amount_cents() * self.quantity / self.line.quantity
-    }
-
-    pub(super) fn restocked_cost_cents(&self) -> i64 {
-        if self.is_restocked {
-            self.line.product.cost_cents * self.quantity
-        } else {
-            0
-        }
-    }
-}
+    b"order_id,customer_id,ordered_at,channel,status,payment_method,order_total,\
+currency,device,store,coupon,campaign,shipping_charged,shipping_cost,ship_to_country\r\n";
 
 const SPOTS: Spots = Spots {
     key: 0,
@@ -80,26 +42,27 @@ pub(super) struct Orders {
 }
 
 impl Orders {
-    /// Writes a row, `times` times, or makes it a faulty one.
+    /// Writes a row, `times` times, or makes it a faulty one. Nobody's where `customer_id` is empty.
     pub(super) fn write(
         &mut self,
-        order: &Order<'_>,
+        sale: &Sale,
+        customer_id: &str,
         times: u64,
         fault: Option<Dirt>,
         tally: &mut Tally,
     ) {
-        let mut cells: Vec<Vec<u8>> = vec![
-            order.id.into(),
-            order.customer_id.into(),
-            Vec::with_capacity(19),
-        ];
-        push_iso_date(&mut cells[2], order.day);
-        cells[2].push(b' ');
-        push_time(&mut cells[2], order.second_of_day);
-        cells.extend([order.channel, order.status, order.payment_method].map(Vec::from));
-        let mut total = Vec::with_capacity(8);
-        push_cents(&mut total, order.cents);
-        cells.push(total);
+        let mut at = Vec::with_capacity(19);
+        push_iso_date(&mut at, sale.day);
+        at.push(b' ');
+        push_time(&mut at, sale.second_of_day);
+        let mut cells: Vec<Vec<u8>> = vec![sale.id.as_str().into(), customer_id.into(), at];
+        cells.extend([sale.channel, sale.status, sale.payment_method].map(Vec::from));
+        cells.push(cents(sale.cents));
+        cells.push(sale.currency.code().into());
+        let optional = [sale.device, sale.store, sale.coupon, sale.campaign];
+        cells.extend(optional.map(|cell| cell.unwrap_or_default().into()));
+        cells.extend([sale.shipping_cents, sale.shipping_cost_cents].map(cents));
+        cells.push(sale.country.into());
         match fault {
             Some(fault) => {
                 SPOTS.soil(&mut cells, fault);
@@ -109,7 +72,7 @@ impl Orders {
         }
         let out = self
             .years
-            .entry(text::date(order.day).year())
+            .entry(text::date(sale.day).year())
             .or_insert_with(|| ORDERS_HEADER.to_vec());
         for _ in 0..times {
             push_row(out, &cells, b',', b"\r\n");
@@ -122,6 +85,12 @@ impl Orders {
             bytes: bytes.into(),
         })
     }
+}
+
+fn cents(cents: i64) -> Vec<u8> {
+    let mut cell = Vec::with_capacity(8);
+    push_cents(&mut cell, cents);
+    cell
 }
 
 /// The order lines of a chunk.
@@ -193,98 +162,38 @@ pub(super) fn money(builder: &mut Decimal128Builder) -> ArrayRef {
     Arc::new(builder.finish().with_data_type(MONEY))
 }
 
-/// The returns of a chunk.
-#[derive(Default)]
-pub(super) struct Returns {
-    out: Vec<u8>,
-}
-
-impl Returns {
-    /// Writes a row, or makes it a faulty one. A return's id is its line's.
-    pub(super) fn write(&mut self, goods: &Return<'_>, fault: Option<Dirt>, tally: &mut Tally) {
-        match fault {
-            Some(fault) => tally.count_fault(RETURNS, fault),
-            None => tally.count_rows(RETURNS, 1),
-        }
-        let out = &mut self.out;
-        push!(out, "{{\"return_id\":");
-        match fault {
-            Some(Dirt::MissingRequired) => push!(out, "null"),
-            _ => push!(out, "\"R{}-{}\"", goods.order_id, goods.line_number),
-        }
-        let (order, line, sku) = (goods.order_id, goods.line_number, goods.line.product.sku());
-        push!(
-            out,
-            ",\"order_id\":\"{order}\",\"line_number\":{line},\"sku\":\"{sku}\",\"returned_on\":\""
-        );
-        match fault {
-            Some(Dirt::UnparsableDate) => push!(out, "2023-02-30"),
-            _ => push_iso_date(out, goods.day),
-        }
-        push!(out, "\",\"quantity\":{},\"refund\":", goods.quantity);
-        match fault {
-            Some(Dirt::NumberWithLetters) => push!(out, "\"12.x0\""),
-            _ => push_cents(out, goods.refund_cents()),
-        }
-        push!(out, ",\"restocked_cost\":");
-        push_cents(out, goods.restocked_cost_cents());
-        push!(out, ",\"reason\":\"");
-        match fault {
-            Some(Dirt::InvalidUtf8) => out.extend_from_slice(b"besch\xe4digt"),
-            _ => out.extend_from_slice(goods.reason.as_bytes()),
-        }
-        // A broken line ends where the export was cut off.
-        out.extend_from_slice(if fault == Some(Dirt::BrokenJson) {
-            b"\n"
-        } else {
-            b"\"}\n"
-        });
-    }
-
-    pub(super) fn finish(self, chunk: u64) -> Result<Object, GenerateError> {
-        let wrong = |source| GenerateError::Compress {
-            table: RETURNS,
-            source,
-        };
-        let mut out = zstd::Encoder::new(Vec::new(), 3).map_err(wrong)?;
-        out.write_all(&self.out).map_err(wrong)?;
-        let bytes = out.finish().map_err(wrong)?.into();
-        Ok(Object {
-            path: format!("shop/returns/returns-{chunk:05}.ndjson.zst"),
-            bytes,
-        })
-    }
-}
-
-/// The catalogue, with a last line that is no JSON if the company is dirty. One object for the whole company.
+/// The catalogue, with faulty lines if the company is dirty. One object for the whole company.
 pub(super) fn products(dirty: bool, tally: &mut Tally) -> Object {
     let mut out = Vec::new();
     for product in catalogue() {
+        let (sku, name, category) = (product.sku(), product.name(), product.category_name());
+        let (kind, brand) = (product.subcategory(), BRANDS[product.brand()]);
+        push!(&mut out, "{{\"sku\":\"{sku}\",\"name\":\"{name}\"");
         push!(
             &mut out,
-            "{{\"sku\":\"{}\",\"name\":\"{}\"",
-            product.sku(),
-            product.name()
+            ",\"category\":\"{category}\",\"subcategory\":\"{kind}\""
         );
         push!(
             &mut out,
-            ",\"category\":\"{}\",\"list_price\":",
-            product.category()
+            ",\"brand\":\"{brand}\",\"premium\":{}",
+            product.is_premium()
         );
+        push!(&mut out, ",\"list_price\":");
         push_cents(&mut out, product.list_cents);
         push!(&mut out, ",\"unit_cost\":");
         push_cents(&mut out, product.cost_cents);
         // A key that the source file does not declare, as systems add them.
-        push!(
-            &mut out,
-            ",\"tags\":[\"{}\"]}}\n",
-            product.category().to_lowercase()
-        );
+        push!(&mut out, ",\"tags\":[\"{}\"]}}\n", category.to_lowercase());
         tally.count_rows(PRODUCTS, 1);
     }
     if dirty {
-        out.extend_from_slice(b"{\"sku\":\"P0401\",\"name\":\"Gift wr\n");
-        tally.count_fault(PRODUCTS, Dirt::BrokenJson);
+        for number in 0..10 {
+            push!(
+                &mut out,
+                "{{\"sku\":\"P99{number:02}\",\"name\":\"Gift wr\n"
+            );
+            tally.count_fault(PRODUCTS, Dirt::BrokenJson);
+        }
     }
     Object {
         path: "shop/products/products.ndjson".to_owned(),

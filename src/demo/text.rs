@@ -61,6 +61,26 @@ pub(super) fn push_digits(out: &mut Vec<u8>, mut number: u64, width: usize) {
     }
 }
 
+/// Seconds since 1970 (UTC) of a time of day in Berlin. Not for the hour in which clocks change, at night.
+pub(super) fn berlin(day: i32, second_of_day: u32) -> i64 {
+    let year = date(day).year();
+    let last_sunday = |month: u32| {
+        let end = NaiveDate::from_ymd_opt(year, month, 31).unwrap_or_default();
+        day_number(end) - end.weekday().num_days_from_sunday() as i32
+    };
+    let is_summer = (last_sunday(3)..last_sunday(10)).contains(&day);
+    let offset = if is_summer { 7_200 } else { 3_600 };
+    i64::from(day) * 86_400 + i64::from(second_of_day) - offset
+}
+
+/// Appends seconds since 1970 as `2024-05-17T10:04:09Z`.
+pub(super) fn push_utc(out: &mut Vec<u8>, seconds: i64) {
+    push_iso_date(out, seconds.div_euclid(86_400) as i32);
+    out.push(b'T');
+    push_time(out, seconds.rem_euclid(86_400) as u32);
+    out.push(b'Z');
+}
+
 /// The customer's number as the systems write it: `C000000042`.
 pub(super) fn customer_id(out: &mut Vec<u8>, customer: u64) {
     out.push(b'C');
@@ -93,6 +113,19 @@ mod tests {
         );
         assert_eq!(day_number(super::super::DEFAULT_AS_OF), 20_089);
         assert_eq!(text(|out| push_iso_date(out, 20_088)), "2024-12-31");
+    }
+
+    #[test]
+    fn clocks_in_berlin_change_on_the_last_sundays_of_march_and_october() {
+        let at = |year, month, day| {
+            let day = NaiveDate::from_ymd_opt(year, month, day).expect("a day");
+            text(|out| push_utc(out, berlin(day_number(day), 36_000)))
+        };
+        assert_eq!(at(2024, 3, 30), "2024-03-30T09:00:00Z");
+        assert_eq!(at(2024, 3, 31), "2024-03-31T08:00:00Z");
+        assert_eq!(at(2024, 10, 26), "2024-10-26T08:00:00Z");
+        assert_eq!(at(2024, 10, 27), "2024-10-27T09:00:00Z");
+        assert_eq!(at(2023, 10, 29), "2023-10-29T09:00:00Z");
     }
 
     #[test]

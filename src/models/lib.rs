@@ -3,7 +3,9 @@
 //! ```text
 //! btyd/        buy till you die: who is alive, how often will they buy    a folder a model: bg_nbd, pareto_nbd, …
 //! spend/       how much is a purchase worth                               a folder a model: gamma_gamma
-//! retention/   who renews under contract, and for how long                a folder a model: shifted_beta_geometric, …
+//! retention/   who renews under contract, and for how long                a folder a model: shifted_beta_geometric, …;
+//!              survival without a model                                   kaplan_meier
+//! segment/     who is alike: k-means on standardised features, silhouettes, stable names for clusters
 //! experiment/  did it work: means, proportions, the split of the arms
 //! validation/  how well predictions fit what came
 //! fit          how every model is fitted     optimise    maximum likelihood by Newton steps in a trust region
@@ -24,7 +26,7 @@
 //!   or on the number of threads. Parallel sums are taken over fixed chunks and added in chunk order.
 //! - Parallel work runs in the Rayon pool that calls it (`pool.install(|| …)`), no pool is made here.
 //!
-//! What is not here: Arrow, files, clocks, random numbers, logging.
+//! What is not here: Arrow, files, clocks, random numbers whose seed is not declared, logging.
 
 pub mod btyd;
 mod chunks;
@@ -33,6 +35,7 @@ pub mod fit;
 pub mod optimise;
 mod quadrature;
 pub mod retention;
+pub mod segment;
 pub mod special;
 pub mod spend;
 pub mod uncertainty;

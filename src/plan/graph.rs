@@ -486,12 +486,49 @@ async fn check_score(compiling: &mut Compiling<'_>, name: &str, score: &CheckedS
             compiling.problems.push(problem);
         }
     }
+    check_features(compiling, name, score).await;
     let fields = score
         .checked
         .output()
         .iter()
         .map(|column| Field::new(column.name, arrow_type(column.sql_type), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The columns that a scorer lets the pipeline name are there and are numbers.
+async fn check_features(compiling: &mut Compiling<'_>, name: &str, score: &CheckedScore) {
+    let table = &score.input.value;
+    let query = format!("select * from {table}");
+    let Ok(plan) = compiling.session.plan_text(&query).await else {
+        return;
+    };
+    for feature in score.checked.features() {
+        let found = plan.schema().field_with_unqualified_name(feature);
+        let (message, help) = match found.map(|field| field.data_type()) {
+            Ok(found) if found.is_numeric() => continue,
+            Ok(_) => (
+                format!(
+                    "the score `{name}` compares customers by `{table}.{feature}`, which is no number"
+                ),
+                "name columns of type bigint, double or decimal".to_owned(),
+            ),
+            Err(_) => (
+                format!(
+                    "the score `{name}` compares customers by `{feature}`, which `{table}` lacks"
+                ),
+                did_you_mean(
+                    feature,
+                    plan.schema()
+                        .fields()
+                        .iter()
+                        .map(|field| field.name().as_str()),
+                ),
+            ),
+        };
+        let code = "cvm::plan::score_input";
+        let problem = Problem::new(code, &score.file, score.at, message, help);
+        compiling.problems.push(problem);
+    }
 }
 
 /// Plans a SQL table; where that fails its contract stands in, so that what reads it is checked all the same.

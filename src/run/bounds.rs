@@ -2,12 +2,13 @@
 
 use super::error::RunError;
 use super::work::Learned;
-use crate::plan::{Layer, MODEL_CALIBRATION, Plan};
+use crate::plan::{MODEL_CALIBRATION, Plan, Work};
 use crate::publish::CheckResult;
 use crate::score::Grouping;
 
-/// Holds the chosen model of each score against the bounds under `validation:`. Where bounds are declared and no model
-/// could be validated nothing is known to hold, so that breaks them too.
+/// Holds the chosen model of each score that foretells what can be held against what came to the bounds under
+/// `validation:`. Where bounds are declared and no model could be validated nothing is known to hold, so that breaks them
+/// too.
 ///
 /// # Errors
 /// The score whose predictions break a bound, with what was found.
@@ -16,10 +17,9 @@ pub(super) fn hold(plan: &Plan, learned: &Learned) -> Result<Vec<CheckResult>, R
         return Ok(Vec::new());
     };
     let mut checks = Vec::new();
-    let scores = plan
-        .stages
-        .iter()
-        .filter(|stage| stage.layer == Layer::Score);
+    let scores = plan.stages.iter().filter(
+        |stage| matches!(&stage.work, Work::Score { checked, .. } if checked.is_validated()),
+    );
     for score in scores.map(|stage| &stage.name) {
         let mut rows = learned.calibration.iter();
         let overall = rows

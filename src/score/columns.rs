@@ -1,6 +1,9 @@
 //! Arrow columns as the slices that models work on.
 
-use arrow::array::{Array, Date32Array, Float64Array, Int64Array, RecordBatch};
+use arrow::array::{
+    Array, AsArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
+};
+use arrow::datatypes::DataType;
 
 use super::error::ScoreError;
 
@@ -23,6 +26,35 @@ pub(super) fn dates<'a>(
     name: &'static str,
 ) -> Result<&'a Date32Array, ScoreError> {
     typed(batch, name, "date")
+}
+
+/// Texts, in whichever of its representations the engine gives them.
+pub(super) fn texts(batch: &RecordBatch, name: &'static str) -> Result<StringArray, ScoreError> {
+    let column = batch.column_by_name(name);
+    let column = column.ok_or(ScoreError::MissingColumn(name))?;
+    if !matches!(
+        column.data_type(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    ) {
+        return Err(ScoreError::WrongType {
+            column: name,
+            expected: "varchar",
+        });
+    }
+    let texts = arrow::compute::cast(column, &DataType::Utf8)?;
+    Ok(texts.as_string::<i32>().clone())
+}
+
+/// A whole number that cannot be negative.
+pub(super) fn at_least_zero(
+    input: &str,
+    name: &'static str,
+    value: i64,
+) -> Result<u64, ScoreError> {
+    u64::try_from(value).map_err(|_| ScoreError::ImpossibleRow {
+        input: input.to_owned(),
+        message: format!("{name} is {value}"),
+    })
 }
 
 fn typed<'a, A: Array + 'static>(

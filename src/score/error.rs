@@ -26,6 +26,9 @@ pub enum ScoreError {
         /// What was expected.
         expected: &'static str,
     },
+    /// A batch lacks a feature or brings another type; planning makes this impossible.
+    #[error("the scorer's input has no number `{0}`")]
+    MissingFeature(String),
     /// A row that no customer can have.
     #[error("the table `{input}` holds a customer that cannot be: {message}")]
     ImpossibleRow {

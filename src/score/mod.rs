@@ -6,11 +6,14 @@
 
 pub mod buy_till_you_die;
 mod calibration;
+pub mod cohort_projection;
 mod columns;
 mod error;
 mod fits;
+pub mod k_means;
 mod parameters;
 mod pool;
+pub mod survival;
 
 use arrow::array::RecordBatch;
 use chrono::NaiveDate;
@@ -24,7 +27,12 @@ pub use parameters::Parameters;
 pub use pool::Pool;
 
 /// The scorers that cvm comes with.
-pub const SCORERS: &[&dyn Scorer] = &[&buy_till_you_die::BuyTillYouDie];
+pub const SCORERS: &[&dyn Scorer] = &[
+    &buy_till_you_die::BuyTillYouDie,
+    &cohort_projection::CohortProjection,
+    &k_means::KMeans,
+    &survival::Survival,
+];
 
 /// The scorers a binary knows: cvm's own and whatever a data engineer adds.
 #[derive(Clone)]
@@ -206,11 +214,27 @@ pub trait CheckedScorer: Send + Sync {
     fn other_inputs(&self) -> Vec<(String, &'static [InputColumn])> {
         Vec::new()
     }
+    /// Columns of what is scored whose names the pipeline gives, of any numeric type. They are brought as doubles, after
+    /// those of [`CheckedScorer::input`].
+    fn features(&self) -> &[String] {
+        &[]
+    }
+    /// How many customers its fit looks at the features of. Where there are more, those with the least hash of
+    /// `customer_id`: the same in every run, and mostly the same when others come. They are the last of the fit's inputs:
+    /// one batch of the features alone.
+    fn sample(&self) -> Option<usize> {
+        None
+    }
     /// The columns it makes.
     fn output(&self) -> &'static [OutputColumn];
+    /// Whether its predictions are held against what came, where the pipeline says `validation:`, and so against the
+    /// bounds under it.
+    fn is_validated(&self) -> bool {
+        false
+    }
     /// The tables its fit looks at.
     fn fit_inputs(&self) -> Vec<FitInput>;
-    /// Fits on the tables that [`CheckedScorer::fit_inputs`] asked for, whose rows come in no order.
+    /// Fits on the tables that [`CheckedScorer::fit_inputs`] and [`CheckedScorer::sample`] asked for, whose rows come in no order.
     ///
     /// Runs inside the scoring pool. The result depends on the rows alone, not on their order or on the
     /// number of threads.

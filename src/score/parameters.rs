@@ -139,6 +139,75 @@ impl<'a> Parameters<'a> {
         default
     }
 
+    /// The value of `name` as a whole number in `range`; `default` where it is not given.
+    pub fn whole(
+        &mut self,
+        name: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+        default: Option<u64>,
+    ) -> Option<u64> {
+        self.asked.insert(name);
+        let value = match self.given.get(name).map(|given| &given.value) {
+            None => return default,
+            Some(Scalar::Integer(value)) => u64::try_from(*value).ok(),
+            Some(_) => None,
+        };
+        if let Some(value) = value.filter(|value| range.contains(value)) {
+            return Some(value);
+        }
+        let (least, most) = (range.start(), range.end());
+        self.errors.push(BuildError {
+            parameter: Some(name.to_owned()),
+            message: format!("`{name}` is not a whole number from {least} to {most}"),
+            help: default.map_or_else(
+                || "leave it out to have it chosen".to_owned(),
+                |default| format!("leave it out for {default}"),
+            ),
+        });
+        default
+    }
+
+    /// The different names of columns under `name`, one or a list; none where it is not given.
+    pub fn columns(&mut self, name: &'static str) -> Vec<String> {
+        self.asked.insert(name);
+        let given = match self.given.get(name).map(|given| &given.value) {
+            None => return Vec::new(),
+            Some(Scalar::List(values)) => values.clone(),
+            Some(value) => vec![value.clone()],
+        };
+        let mut columns: Vec<String> = Vec::new();
+        for value in given {
+            let message = match value {
+                Scalar::Text(column) if !is_column(&column) => {
+                    format!("`{column}` is no name of a column")
+                }
+                Scalar::Text(column) if columns.contains(&column) => {
+                    format!("`{column}` is named twice under {name}")
+                }
+                Scalar::Text(column) => {
+                    columns.push(column);
+                    continue;
+                }
+                other => format!("`{other}` is no name of a column"),
+            };
+            self.refuse(
+                name,
+                message,
+                "name columns of the score's input, each once",
+            );
+        }
+        columns
+    }
+
+    /// Refuses the value of a parameter that was read.
+    pub fn refuse(&mut self, name: &'static str, message: String, help: &str) {
+        self.errors.push(BuildError {
+            parameter: self.given.contains_key(name).then(|| name.to_owned()),
+            message,
+            help: help.to_owned(),
+        });
+    }
+
     /// Ends the reading.
     ///
     /// # Errors
@@ -160,4 +229,13 @@ impl<'a> Parameters<'a> {
             Err(errors)
         }
     }
+}
+
+/// Whether a column of a contract can have that name.
+fn is_column(name: &str) -> bool {
+    let mut letters = name.chars();
+    letters
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase())
+        && letters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }

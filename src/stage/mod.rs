@@ -1,6 +1,7 @@
 //! Stages: what makes a table out of tables. Two kinds that work, SQL and scores, and the union that an entity is.
 
 mod error;
+mod sample;
 mod score;
 mod spool;
 mod sql;

@@ -9,6 +9,7 @@ use datafusion::error::DataFusionError;
 use datafusion::physical_plan::execute_stream_partitioned;
 use futures::{StreamExt, TryStreamExt};
 
+use super::sample::Sample;
 use super::spool::{Part, in_shape};
 use super::{Findings, Made, Stage, StageContext, StageError};
 use crate::score::{CheckedScorer, FitContext, FitInput};
@@ -42,6 +43,35 @@ impl ScoreStage {
 
     fn input(&self) -> &str {
         self.inputs.first().map_or("", String::as_str)
+    }
+
+    /// The columns that the pipeline names, as doubles.
+    fn features(&self) -> impl Iterator<Item = String> {
+        let features = self.scorer.features().iter();
+        features.map(|feature| format!("cast({feature} as double) as {feature}"))
+    }
+
+    /// The features of at most `rows` customers.
+    async fn draw(&self, rows: usize, context: &StageContext) -> Result<RecordBatch, StageError> {
+        let failed = || StageError::engine(&self.name);
+        let features: Vec<String> = self.features().collect();
+        let sql = format!(
+            "select cast(customer_id as varchar) as customer_id, {} from {}",
+            features.join(", "),
+            self.input()
+        );
+        let plan = context.session.plan_text(&sql).await.map_err(failed())?;
+        let mut batches = context
+            .session
+            .frame(plan)
+            .execute_stream()
+            .await
+            .map_err(failed())?;
+        let mut sample = Sample::new(rows);
+        while let Some(batch) = batches.try_next().await.map_err(failed())? {
+            sample.add(&batch).map_err(failed())?;
+        }
+        sample.finish(self.scorer.features()).map_err(failed())
     }
 
     async fn collect(
@@ -94,15 +124,17 @@ impl Stage for ScoreStage {
         for input in self.scorer.fit_inputs() {
             inputs.push(self.collect(&input, context).await?);
         }
+        if let Some(rows) = self.scorer.sample() {
+            inputs.push(vec![self.draw(rows, context).await?]);
+        }
         let (scorer, days) = (Arc::clone(&self.scorer), self.days);
         let fitted = context.pool.run(move || scorer.fit(&days, &inputs)).await;
         let fitted = Arc::from(fitted.map_err(unscored)?.map_err(unscored)?);
 
-        let columns: Vec<&str> = self
-            .scorer
-            .input()
-            .iter()
-            .map(|column| column.name)
+        let input = self.scorer.input().iter();
+        let columns: Vec<String> = input
+            .map(|column| column.name.to_owned())
+            .chain(self.features())
             .collect();
         let sql = format!("select {} from {}", columns.join(", "), self.input());
         let plan = context.session.plan_text(&sql).await.map_err(failed())?;

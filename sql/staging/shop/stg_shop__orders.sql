@@ -1,4 +1,5 @@
--- The shop exports an order again when its webhook is retried: the same row, so distinct makes one of them.
+-- The shop exports an order again when its webhook is retried: the same row, so distinct makes one
+-- of them.
 with orders as (
     select * from shop.orders
 ),
@@ -9,8 +10,16 @@ sales as (
         customer_id,
         ordered_at,
         channel,
+        store,
+        device,
+        campaign,
+        coupon,
+        currency,
         order_total,
-        payment_method
+        shipping_charged,
+        shipping_cost,
+        payment_method,
+        ship_to_country
     from orders
     where status <> 'cancelled'
 ),
@@ -21,8 +30,16 @@ final as (
         customer_id,
         ordered_at,
         channel,
+        store as store_id,
+        device,
+        campaign as campaign_id,
+        coupon as coupon_code,
+        currency,
         order_total as order_amount,
-        payment_method
+        shipping_charged as shipping_amount,
+        shipping_cost as shipping_cost_amount,
+        payment_method,
+        ship_to_country as shipping_country
     from sales
 )
 

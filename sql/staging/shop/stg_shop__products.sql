@@ -7,8 +7,12 @@ final as (
         sku as product_id,
         name as product_name,
         category,
+        subcategory,
+        brand,
         list_price,
-        unit_cost
+        unit_cost,
+        premium as is_premium,
+        brand = 'Hausmarke' as is_private_label
     from products
 )
 

@@ -13,6 +13,8 @@ final as (
         quantity,
         refund as return_amount,
         restocked_cost as restocked_cost_amount,
+        handling_cost as handling_cost_amount,
+        currency,
         reason
     from returns
 )

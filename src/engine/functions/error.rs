@@ -121,6 +121,22 @@ pub enum ValueDefect {
         /// The limit.
         most: u64,
     },
+    /// A share that is none.
+    #[error("{argument} must be between 0 and 1, not {value}")]
+    NoShare {
+        /// The argument's name.
+        argument: &'static str,
+        /// As given.
+        value: f64,
+    },
+    /// More who have it than there are.
+    #[error("{successes} successes of {customers} customers")]
+    TooManySuccesses {
+        /// As given.
+        successes: u64,
+        /// As given.
+        customers: u64,
+    },
     /// Numbers that are no purchase history.
     #[error(transparent)]
     History(#[from] SummaryDefect),

@@ -31,7 +31,10 @@ pub use count_distinct_days::CountDistinctDays;
 pub use error::{FunctionError, ValueDefect};
 pub use first_by::FirstBy;
 pub use local_date::LocalDate;
-use models::{BG_NBD, GGOMPERTZ_NBD, MBG_NBD, PARETO_NBD, of_purchases, of_retention, of_spend};
+use models::{
+    BG_NBD, GGOMPERTZ_NBD, MBG_NBD, PARETO_NBD, of_proportions, of_purchases, of_retention,
+    of_spend,
+};
 pub use sum_on_first_day::SumOnFirstDay;
 
 /// Every scalar function, to be registered in a session.
@@ -44,6 +47,7 @@ pub fn scalar() -> Vec<Arc<ScalarUDF>> {
     functions.extend(of_purchases(&GGOMPERTZ_NBD));
     functions.extend(of_spend());
     functions.extend(of_retention());
+    functions.extend(of_proportions());
     functions
 }
 

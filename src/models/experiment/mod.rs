@@ -3,15 +3,20 @@
 //! Pure functions of each arm's numbers: [`compare_means`] and [`compare_proportions`] test and give intervals,
 //! [`posterior_lift`] and [`chance_to_beat`] are their Bayesian counterparts, [`sample_ratio_test`] tells an experiment
 //! whose arms are not of the sizes that they should have. All take the customer to be the unit that was assigned: rows
-//! of one customer must be added up first. None corrects for several comparisons, or for looking more than once.
+//! of one customer must be added up first. None corrects for looking more than once, nor for several comparisons but
+//! [`false_discovery_adjusted`]. [`difference_test`] and [`risk_ratio`] are for groups of which some are small.
 
 mod arm;
+mod association;
 mod distributions;
 mod means;
 mod proportions;
 mod sample_ratio;
 
 pub use arm::{Arm, Proportion};
+pub use association::{
+    Difference, DifferenceTest, RiskRatio, difference_test, false_discovery_adjusted, risk_ratio,
+};
 pub use means::{Effect, MeansComparison, PosteriorLift, compare_means, posterior_lift};
 pub use proportions::{
     BetaPrior, ChanceToBeat, ProportionsComparison, chance_to_beat, compare_proportions,

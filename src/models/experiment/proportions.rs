@@ -29,15 +29,7 @@ pub fn compare_proportions(
     treatment: &Proportion,
     level: &Level,
 ) -> Result<ProportionsComparison, ExperimentError> {
-    let customers = control.customers() + treatment.customers();
-    let pooled = (control.successes() + treatment.successes()) / customers;
-    let pooled_failures = (control.failures() + treatment.failures()) / customers;
-    let pooled_error =
-        (pooled * pooled_failures * (1.0 / control.customers() + 1.0 / treatment.customers()))
-            .sqrt();
-    if pooled_error <= 0.0 {
-        return Err(ExperimentError::NoVariation);
-    }
+    let statistic = pooled_z(control, treatment).ok_or(ExperimentError::NoVariation)?;
     let (a, b) = (control.arm(), treatment.arm());
     let z = level.z();
     let effect = |estimate: f64, standard_error: f64, statistic: f64| Effect {
@@ -51,11 +43,23 @@ pub fn compare_proportions(
     let difference = treatment.share() - control.share();
     let error = (a.variance_of_mean() + b.variance_of_mean()).sqrt();
     Ok(ProportionsComparison {
-        difference: effect(difference, error, difference / pooled_error),
+        difference: effect(difference, error, statistic),
         lift: lift(&a, &b)
             .filter(|(_, error)| *error > 0.0)
             .map(|(estimate, error)| effect(estimate, error, estimate / error)),
     })
+}
+
+/// The z of the pooled share; none where all or none succeeded.
+pub(super) fn pooled_z(control: &Proportion, treatment: &Proportion) -> Option<f64> {
+    let customers = control.customers() + treatment.customers();
+    let pooled = (control.successes() + treatment.successes()) / customers;
+    let pooled_failures = (control.failures() + treatment.failures()) / customers;
+    let pooled_error =
+        (pooled * pooled_failures * (1.0 / control.customers() + 1.0 / treatment.customers()))
+            .sqrt();
+    let difference = treatment.share() - control.share();
+    (pooled_error > 0.0).then(|| difference / pooled_error)
 }
 
 /// Beta(`successes`, `failures`) of each arm's share before anything was seen, both positive.

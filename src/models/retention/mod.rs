@@ -2,12 +2,15 @@
 //!
 //! A model is a folder with `mod` (the valid parameters, what they mean and where a fit begins) and `likelihood`, and
 //! implements [`RetentionModel`]. They share the customers of a fit ([`Tenures`]) and everything that follows from
-//! survival.
+//! survival. [`kaplan_meier`] estimates survival without a model;
+//! [`cohort`] tells how many of a cohort will be active, whether leaving is seen or not.
 //!
 //! Time is counted in periods of the contract (months, years): a customer who has just begun has made 0 renewals, and
 //! renewal n is made, or not, at the end of period n.
 
 pub mod beta_discrete_weibull;
+pub mod cohort;
+pub mod kaplan_meier;
 mod lifetime;
 mod log_survival;
 mod projection;

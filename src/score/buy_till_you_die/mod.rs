@@ -130,6 +130,10 @@ impl CheckedScorer for Checked {
         OUTPUT
     }
 
+    fn is_validated(&self) -> bool {
+        self.validated.is_some()
+    }
+
     fn fit_inputs(&self) -> Vec<FitInput> {
         let history = FitInput {
             table: None,

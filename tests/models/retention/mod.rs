@@ -1,6 +1,8 @@
 //! Retention under contract against published and independently computed figures.
 
+mod cohort;
 mod edges;
+mod kaplan_meier;
 mod properties;
 mod recovery;
 

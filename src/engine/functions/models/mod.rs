@@ -3,10 +3,12 @@
 //! Such a function takes the parameters of a model, in the order of its paper, and then what is asked; all are doubles.
 //! They may be given by name too: `gamma_gamma_mean_spend(p => 6.25, q => 3.74, v => 15.44)`. [`ModelFunction`] is
 //! all of them; `purchases`, `spend` and `retention` are the tables of what they compute, and `cvm-models` does the computing.
+//! `proportions` has tests of shares, which need no parameters.
 //!
 //! Beyond what holds for all functions: a null argument gives null, and a value that no model or customer can have is an
 //! error that names it.
 
+mod proportions;
 mod purchases;
 mod retention;
 mod spend;
@@ -29,6 +31,7 @@ use datafusion::logical_expr::{
 };
 
 use super::error::{FunctionError, ValueDefect};
+pub(super) use proportions::of_proportions;
 pub(super) use purchases::{BG_NBD, GGOMPERTZ_NBD, MBG_NBD, PARETO_NBD, of_purchases};
 pub(super) use retention::of_retention;
 pub(super) use spend::of_spend;

@@ -9,6 +9,7 @@ mod likelihood;
 mod predict;
 mod summaries;
 
+pub use predict::Ahead;
 pub use summaries::{
     DiscreteSummaries, DiscreteSummariesError, DiscreteSummary, DiscreteSummaryDefect,
 };

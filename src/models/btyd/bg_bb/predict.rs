@@ -10,6 +10,15 @@ use super::summaries::DiscreteSummary;
 use crate::btyd::exact;
 use crate::quadrature::beta_expectation;
 
+/// One opportunity of one customer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ahead {
+    /// Probability of still being a customer then, as [`BgBb::probability_alive_after`].
+    pub alive: f64,
+    /// Probability of a purchase then; at most `alive`.
+    pub buys: f64,
+}
+
 impl BgBb {
     /// The logarithm of the probability of one customer's history (Fader, Hardie & Shang 2010): of one
     /// arrangement of the purchases before the last one, not of all that have the same frequency and recency.
@@ -31,6 +40,23 @@ impl BgBb {
     pub fn probability_alive_after(&self, opportunities: u64, customer: &DiscreteSummary) -> f64 {
         let alive = self.alive_at(customer.frequency(), customer.opportunities());
         self.probability_alive(customer) * alive.stays(opportunities)
+    }
+
+    /// The next `opportunities` after the observed time, in their order. As often asked for one by one, but in a step each.
+    pub fn ahead(
+        &self,
+        opportunities: u64,
+        customer: &DiscreteSummary,
+    ) -> impl Iterator<Item = Ahead> {
+        let known = self.alive_at(customer.frequency(), customer.opportunities());
+        let mut alive = self.probability_alive(customer);
+        (0..opportunities).map(move |k| {
+            alive *= known.stays_at(exact(k));
+            Ahead {
+                alive,
+                buys: alive * known.probability_of_purchase(),
+            }
+        })
     }
 
     /// Purchases expected in the next `opportunities` after the observed time, given the history (Fader, Hardie & Shang

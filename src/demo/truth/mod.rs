@@ -1,5 +1,15 @@
 //! The truth of a generated company, written beside it and read back by whoever compares.
 
+pub mod channels;
+mod customers;
+pub mod experience;
+pub mod experiments;
+pub mod figure;
+pub mod ideal;
+mod ledger;
+pub mod retention;
+pub mod shopping;
+
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
@@ -8,6 +18,11 @@ use serde::{Deserialize, Serialize};
 use super::GenerateOptions;
 use super::dirt::Dirt;
 
+pub(super) use customers::CustomerTruths;
+pub use figure::Figure;
+pub(super) use ledger::Ledger;
+pub use ledger::Truths;
+
 /// Where the truth lies below the company's prefix.
 pub const PARAMETERS_PATH: &str = "truth/parameters.json";
 
@@ -15,8 +30,8 @@ pub const PARAMETERS_PATH: &str = "truth/parameters.json";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
-    /// A whole company: CRM, orders, order lines, products, returns, in the formats and with the faults of real
-    /// systems, and the truth of each customer.
+    /// A whole company: CRM, shop, web analytics, surveys, helpdesk, marketing automation, ads, social media and
+    /// treasury, in the formats and with the faults of real systems, and what is true of it.
     Company,
     /// The orders of the same customers alone, clean, as Parquet: for benchmarks.
     Orders,
@@ -67,7 +82,8 @@ impl GammaGammaTruth {
 }
 
 /// What was counted while generating. Orders, lines and money are those of the customers' own process alone, so a
-/// right pipeline reports them exactly; what the raw tables hold besides is counted apart.
+/// right pipeline reports them exactly; what the raw tables hold besides is counted apart. Money is in
+/// ten-thousandths of a euro, francs at the rate of the day.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Customers.
@@ -78,28 +94,42 @@ pub struct Tally {
     pub customers_alive: u64,
     /// Customers that the CRM does not know, or whose CRM row is to be set aside.
     pub customers_without_crm_row: u64,
+    /// People who signed up, browsed and never bought.
+    pub prospects: u64,
+    /// Visitors who never bought, prospects included.
+    pub visitors_in_vain: u64,
     /// Distinct (customer, day) with a purchase.
     pub purchase_days: u64,
     /// Orders of the process; a purchase day can have two.
     pub orders: u64,
-    /// Their value, in minor units.
-    pub revenue_cents: i64,
+    /// Those of them that were paid in a foreign currency.
+    pub foreign_orders: u64,
+    /// Customers who paid in more than one currency.
+    pub customers_of_several_currencies: u64,
+    /// The orders' value.
+    pub revenue_ten_thousandths: i64,
+    /// The discounts that were taken off it.
+    pub discount_ten_thousandths: i64,
     /// Their lines, free gifts included.
     pub order_lines: u64,
-    /// What the goods in these lines cost, in minor units.
+    /// What the goods in these lines cost, in cents.
     pub cost_cents: i64,
     /// Lines among them with price 0.
     pub free_gift_lines: u64,
+    /// What was charged for delivery.
+    pub shipping_ten_thousandths: i64,
+    /// What delivery cost.
+    pub shipping_cost_ten_thousandths: i64,
     /// Returns of lines of these orders.
     pub returns: u64,
-    /// What was paid back for them, in minor units.
-    pub refund_cents: i64,
-    /// The cost of the goods among them that went back into stock, in minor units.
-    pub restocked_cost_cents: i64,
+    /// What was paid back for them, francs at the rate of the day on which they came back.
+    pub refund_ten_thousandths: i64,
+    /// The cost of the goods among them that went back into stock.
+    pub restocked_cost_ten_thousandths: i64,
     /// Orders besides, of nobody: the customer is missing. Kept.
     pub anonymous_orders: u64,
-    /// Their value, in minor units.
-    pub anonymous_revenue_cents: i64,
+    /// Their value.
+    pub anonymous_revenue_ten_thousandths: i64,
     /// Orders besides that were cancelled. Kept, but no sale.
     pub cancelled_orders: u64,
     /// Order rows that the shop delivered twice, exactly equal. Kept; staging makes one of them.
@@ -117,17 +147,24 @@ impl Tally {
         self.repeat_customers += other.repeat_customers;
         self.customers_alive += other.customers_alive;
         self.customers_without_crm_row += other.customers_without_crm_row;
+        self.prospects += other.prospects;
+        self.visitors_in_vain += other.visitors_in_vain;
         self.purchase_days += other.purchase_days;
         self.orders += other.orders;
-        self.revenue_cents += other.revenue_cents;
+        self.foreign_orders += other.foreign_orders;
+        self.customers_of_several_currencies += other.customers_of_several_currencies;
+        self.revenue_ten_thousandths += other.revenue_ten_thousandths;
+        self.discount_ten_thousandths += other.discount_ten_thousandths;
         self.order_lines += other.order_lines;
         self.cost_cents += other.cost_cents;
         self.free_gift_lines += other.free_gift_lines;
+        self.shipping_ten_thousandths += other.shipping_ten_thousandths;
+        self.shipping_cost_ten_thousandths += other.shipping_cost_ten_thousandths;
         self.returns += other.returns;
-        self.refund_cents += other.refund_cents;
-        self.restocked_cost_cents += other.restocked_cost_cents;
+        self.refund_ten_thousandths += other.refund_ten_thousandths;
+        self.restocked_cost_ten_thousandths += other.restocked_cost_ten_thousandths;
         self.anonymous_orders += other.anonymous_orders;
-        self.anonymous_revenue_cents += other.anonymous_revenue_cents;
+        self.anonymous_revenue_ten_thousandths += other.anonymous_revenue_ten_thousandths;
         self.cancelled_orders += other.cancelled_orders;
         self.repeated_order_rows += other.repeated_order_rows;
         for (table, rows) in &other.rows {

@@ -1,0 +1,165 @@
+//! What the scorer reads and makes.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Builder, RecordBatch, StringDictionaryBuilder};
+use arrow::datatypes::{DataType, Field, Int8Type, Schema};
+use cvm_models::retention::cohort::Projected;
+use cvm_models::uncertainty::Estimated;
+
+use super::super::{InputColumn, OutputColumn, ScoreError};
+use super::Projection;
+use crate::spec::SqlType;
+
+const fn input(name: &'static str, sql_type: SqlType) -> InputColumn {
+    InputColumn { name, sql_type }
+}
+
+const fn output(name: &'static str, sql_type: SqlType, description: &'static str) -> OutputColumn {
+    OutputColumn {
+        name,
+        sql_type,
+        description,
+    }
+}
+
+/// Of what is scored, one row a cohort and month ahead.
+pub(super) const INPUT: &[InputColumn] = &[
+    input("dimension", SqlType::Varchar),
+    input("dimension_value", SqlType::Varchar),
+    input("cohort_month", SqlType::Date),
+    input("months_ahead", SqlType::Bigint),
+];
+
+/// Of the histories, one row a cohort and history.
+pub(super) const HISTORIES: &[InputColumn] = &[
+    input("dimension", SqlType::Varchar),
+    input("dimension_value", SqlType::Varchar),
+    input("cohort_month", SqlType::Date),
+    input("frequency", SqlType::Bigint),
+    input("recency_age", SqlType::Bigint),
+    input("opportunities", SqlType::Bigint),
+    input("customers", SqlType::Bigint),
+];
+
+/// Of the observed months, one row a cohort and month.
+pub(super) const MONTHS: &[InputColumn] = &[
+    input("dimension", SqlType::Varchar),
+    input("dimension_value", SqlType::Varchar),
+    input("activity_month", SqlType::Date),
+    input("months_since_first_order", SqlType::Bigint),
+    input("is_partial_month", SqlType::Boolean),
+    input("customers", SqlType::Bigint),
+    input("active_customers", SqlType::Bigint),
+];
+
+pub(super) const OUTPUT: &[OutputColumn] = &[
+    output(
+        "dimension",
+        SqlType::Varchar,
+        "What cohorts are told apart by besides their month.",
+    ),
+    output("dimension_value", SqlType::Varchar, "Its value."),
+    output(
+        "cohort_month",
+        SqlType::Date,
+        "First day of the month of the first order.",
+    ),
+    output(
+        "months_ahead",
+        SqlType::Bigint,
+        "Months after the last whole one that the cohort was observed in, from 1.",
+    ),
+    output(
+        "projected_retention",
+        SqlType::Double,
+        "Share of the cohort from 0 to 1 expected to order in that month.",
+    ),
+    output(
+        "projected_retention_low",
+        SqlType::Double,
+        "Lower limit of the share that will order.",
+    ),
+    output(
+        "projected_retention_high",
+        SqlType::Double,
+        "Upper limit of the share that will order.",
+    ),
+    output(
+        "projected_survival",
+        SqlType::Double,
+        "Share of the cohort from 0 to 1 expected to be customers still, whether or not they order in that month.",
+    ),
+    output(
+        "projected_survival_low",
+        SqlType::Double,
+        "Lower limit of the share that will be customers still.",
+    ),
+    output(
+        "projected_survival_high",
+        SqlType::Double,
+        "Upper limit of the share that will be customers still.",
+    ),
+    output(
+        "model",
+        SqlType::Varchar,
+        "The model: bg_bb or shifted_beta_geometric; null where there is none.",
+    ),
+    output(
+        "reason",
+        SqlType::Varchar,
+        "too_few_customers, too_few_months or no_model where there is no projection; needed_prior where the model was \
+         found only with a prior; model_of_all where that of all customers stands in.",
+    ),
+];
+
+/// A column of few different texts.
+type Words = StringDictionaryBuilder<Int8Type>;
+
+/// Columns while they grow.
+#[derive(Default)]
+pub(super) struct Columns {
+    retention: [Float64Builder; 3],
+    survival: [Float64Builder; 3],
+    model: Words,
+    reason: Words,
+}
+
+impl Columns {
+    pub(super) fn append(&mut self, month: Option<&Projected>, known: Option<&Projection>) {
+        append(&mut self.retention, month.map(|month| month.active));
+        append(&mut self.survival, month.map(|month| month.alive));
+        self.model
+            .append_option(known.and_then(|known| known.model));
+        // A cohort without histories is none that a model was asked about.
+        let reason = known.map_or(Some("no_model"), |known| known.reason);
+        self.reason.append_option(reason);
+    }
+
+    pub(super) fn finish(mut self, batch: &RecordBatch) -> Result<RecordBatch, ScoreError> {
+        let words = |words: &mut Words| arrow::compute::cast(&words.finish(), &DataType::Utf8View);
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(OUTPUT.len());
+        for column in INPUT {
+            let given = batch.column_by_name(column.name).cloned();
+            columns.push(given.ok_or(ScoreError::MissingColumn(column.name))?);
+        }
+        for figure in self.retention.iter_mut().chain(&mut self.survival) {
+            columns.push(Arc::new(figure.finish()));
+        }
+        columns.push(words(&mut self.model)?);
+        columns.push(words(&mut self.reason)?);
+        let fields = OUTPUT
+            .iter()
+            .zip(&columns)
+            .map(|(column, array)| Field::new(column.name, array.data_type().clone(), true));
+        let schema = Schema::new(fields.collect::<Vec<_>>());
+        Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+    }
+}
+
+fn append([value, low, high]: &mut [Float64Builder; 3], figure: Option<Estimated>) {
+    let limits = figure.and_then(|figure| figure.confidence);
+    value.append_option(figure.map(|figure| figure.value));
+    low.append_option(limits.map(|limits| limits.low));
+    high.append_option(limits.map(|limits| limits.high));
+}
