@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Distinct, Expr, JoinType, LogicalPlan, lit};
 use super::{Origin, Origins, TableLineage};
 
 /// The lineage of the result of `plan`, in the tables that it scans.
-pub fn of(plan: &LogicalPlan) -> TableLineage {
+pub(in crate::plan) fn of(plan: &LogicalPlan) -> TableLineage {
     let relation = relation_of(plan, &Scope::default());
     let fields = plan.schema().fields().iter();
     TableLineage {

@@ -6,7 +6,11 @@ use super::{Origin, Origins, TableLineage};
 use crate::spec::TableFile;
 
 /// A column of an entity comes from the columns of that name of whatever is bound.
-pub fn of_entity(catalogue: &Catalogue, bound: &[String], contract: &TableFile) -> TableLineage {
+pub(in crate::plan) fn of_entity(
+    catalogue: &Catalogue,
+    bound: &[String],
+    contract: &TableFile,
+) -> TableLineage {
     let has = |part: &String, column: &String| {
         let table = catalogue.tables.get(part);
         let contract = table.and_then(|table| table.contract.as_ref());
@@ -24,7 +28,7 @@ pub fn of_entity(catalogue: &Catalogue, bound: &[String], contract: &TableFile) 
 }
 
 /// Every column of a score comes from all that its scorer reads.
-pub fn of_score(score: &CheckedScore) -> TableLineage {
+pub(in crate::plan) fn of_score(score: &CheckedScore) -> TableLineage {
     let input = &score.input.value;
     let own = score.checked.input().iter().map(|column| column.name);
     let features = score.checked.features();
