@@ -55,6 +55,17 @@ impl Graph {
             };
             walk.visit(compiling, &table.value, &reader);
         }
+        let sources = &compiling.sources;
+        for check in compiling
+            .catalogue
+            .checks(|name| sources.contains_key(name))
+        {
+            let reader = Reader {
+                file: Arc::clone(&compiling.file),
+                at: Some(At::default()),
+            };
+            walk.visit(compiling, &check, &reader);
+        }
         let Walk { nodes, order, .. } = walk;
         let graph = Self {
             nodes,
@@ -352,7 +363,7 @@ pub(super) async fn type_check(
                 }
                 None => continue,
             },
-            Layer::Staging | Layer::Intermediate | Layer::Mart => {
+            Layer::Staging | Layer::Intermediate | Layer::Mart | Layer::Check => {
                 match check_sql(compiling, name, node, &bound).await {
                     Some(checked) => {
                         all_scans.insert(name.clone(), checked.scans);

@@ -18,7 +18,7 @@ mod score;
 mod sql;
 mod uses;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -130,6 +130,8 @@ pub enum Layer {
     Score,
     /// What readers see.
     Mart,
+    /// The rows that break a rule, of which there should be none.
+    Check,
 }
 
 impl Layer {
@@ -142,6 +144,7 @@ impl Layer {
             Self::Intermediate => "intermediate table",
             Self::Score => "score",
             Self::Mart => "mart",
+            Self::Check => "check",
         }
     }
 }
@@ -208,6 +211,24 @@ impl Plan {
     /// The stage that makes `name`.
     pub fn stage(&self, name: &str) -> Option<&PlannedStage> {
         self.stages.iter().find(|stage| stage.name == name)
+    }
+
+    /// The entities that `name` needs, directly or not, and that nothing is bound to; in the order of the stages.
+    pub fn unbound_entities(&self, name: &str) -> Vec<&str> {
+        let mut needed: BTreeSet<&str> = BTreeSet::from([name]);
+        let mut unbound = Vec::new();
+        // A stage comes after what it reads.
+        for stage in self.stages.iter().rev() {
+            if needed.contains(stage.name.as_str()) {
+                needed.extend(stage.inputs.iter().map(String::as_str));
+                if stage.layer == Layer::Entity && stage.inputs.is_empty() {
+                    let bare = stage.name.split_once('.').map(|(_, entity)| entity);
+                    unbound.extend(bare);
+                }
+            }
+        }
+        unbound.reverse();
+        unbound
     }
 
     /// Whether a scorer reads `name`.
