@@ -77,6 +77,7 @@ const fn class_of(layer: Layer) -> &'static str {
         Layer::Intermediate => "intermediate",
         Layer::Score => "score",
         Layer::Mart => "mart",
+        Layer::Check => "check",
     }
 }
 
@@ -104,7 +105,7 @@ fn nodes_of(plan: &Plan) -> Vec<Node<'_>> {
             Layer::Raw => 0,
             Layer::Staging => 1,
             Layer::Entity => 2,
-            Layer::Intermediate | Layer::Score | Layer::Mart => 3,
+            Layer::Intermediate | Layer::Score | Layer::Mart | Layer::Check => 3,
         };
         index.insert(&stage.name, nodes.len());
         nodes.push(Node {

@@ -12,8 +12,9 @@ use super::block::{
 use super::declared::Declared;
 
 /// From what readers see to what it is made of.
-const LAYERS: [(Layer, &str); 5] = [
+const LAYERS: [(Layer, &str); 6] = [
     (Layer::Mart, "Marts"),
+    (Layer::Check, "Rules that no row may break"),
     (Layer::Score, "Scored tables"),
     (Layer::Intermediate, "Intermediate tables"),
     (Layer::Entity, "Entities"),
@@ -58,6 +59,9 @@ fn about(layer: Layer) -> Vec<Block> {
         }
         Layer::Entity => {
             "A column of an entity comes from the columns of its name in the tables that are bound to it."
+        }
+        Layer::Check => {
+            "Each is a query for rows that break a rule. A run in which one finds any publishes nothing."
         }
         Layer::Intermediate | Layer::Staging | Layer::Raw => return Vec::new(),
     };
