@@ -5,6 +5,7 @@ use crate::plan::lineage::Traces;
 use crate::plan::{Layer, MODEL_CALIBRATION, MODEL_FITS, Plan, PlannedStage, ROWS_SET_ASIDE, Work};
 use crate::score::{calibration_schema, fits_schema};
 use crate::source::set_aside_schema;
+use crate::spec::table::Severity;
 
 use super::block::{
     Block, Inline, Line, Section, code, labelled, listed, origins, table_id, tables, text,
@@ -61,7 +62,7 @@ fn about(layer: Layer) -> Vec<Block> {
             "A column of an entity comes from the columns of its name in the tables that are bound to it."
         }
         Layer::Check => {
-            "Each is a query for rows that break a rule. A run in which one finds any publishes nothing."
+            "Each is a query for rows that break a rule. Where one finds more than it allows the run publishes nothing, unless it is a warning."
         }
         Layer::Intermediate | Layer::Staging | Layer::Raw => return Vec::new(),
     };
@@ -94,6 +95,18 @@ fn head(plan: &Plan, declared: &Declared, stage: &PlannedStage) -> Vec<Block> {
             .iter()
             .map(|column| Inline::Code(column.value.clone()));
         lines.push(labelled("Key", listed(key, "")));
+        if let Some(check) = &contract.check {
+            let follows = match check.severity {
+                Severity::Error => "the run stops",
+                Severity::Warning => "the run goes on and warns",
+            };
+            lines.push(labelled(
+                "Rows that may break it",
+                text(check.max_rows.to_string()),
+            ));
+            lines.push(labelled("Where more do", text(follows)));
+            lines.push(labelled("What to do", text(&check.help)));
+        }
     }
     let none = if stage.layer == Layer::Entity {
         "nothing is bound to it: the table is empty"
