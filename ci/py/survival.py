@@ -201,22 +201,22 @@ def compare_curve(figures: Figures, name: str, rows: list[tuple], durations, eve
 def telco(figures: Figures, work: Path, data: Path):
     db = duckdb.connect()
     raw = f"read_csv('{data}/telco_churn/*.csv', all_varchar = true)"
-    figures.check("telco: customers, and those who left", (7043, 1869), db.sql(f"select count(*), count(*) filter (where Churn = 'Yes') from {raw}").fetchone())
+    figures.check("telco: customers, and those who left", (7043, 1869), db.execute(f"select count(*), count(*) filter (where Churn = 'Yes') from {raw}").fetchone())
     columns = {"all": "'all'", "contract_kind": "Contract", "internet_service": "InternetService", "payment_method": "PaymentMethod"}
     seen = 0
     for dimension, column in columns.items():
-        for (value,) in db.sql(f"select distinct {column} from {raw} order by 1").fetchall():
-            given = db.sql(f"select tenure::bigint, Churn = 'Yes' from {raw} where {column} = $value", params={"value": value}).fetchall()
-            rows = db.sql(
+        for (value,) in db.execute(f"select distinct {column} from {raw} order by 1").fetchall():
+            given = db.execute(f"select tenure::bigint, Churn = 'Yes' from {raw} where {column} = $value", {"value": value}).fetchall()
+            rows = db.execute(
                 f"""select tenure_months, at_risk, lost_customers, censored_customers, survival, survival_low, survival_high,
                     median_months, median_months_low, median_months_high, mean_months, restricted_to_months
                 from {published(work, "telco", "contract_survival")}
                 where dimension = $dimension and dimension_value = $value order by 1""",
-                params={"dimension": dimension, "value": value},
+                {"dimension": dimension, "value": value},
             ).fetchall()
             seen += len(rows)
             compare_curve(figures, f"telco, {value}", rows, [row[0] for row in given], [row[1] for row in given], 72.0)
-    total = db.sql(f"select count(*) from {published(work, 'telco', 'contract_survival')}").fetchone()[0]
+    total = db.execute(f"select count(*) from {published(work, 'telco', 'contract_survival')}").fetchone()[0]
     figures.check("telco: rows that were compared", total, seen)
 
 
@@ -224,7 +224,7 @@ def differing(db: duckdb.DuckDBPyConnection, theirs: str, ours: str, key: str, c
     """Rows that are not in both alike."""
     differs = [f"ours.{c} is distinct from theirs.{c}" for c in columns]
     differs += [f"not coalesce(abs(ours.{c} - theirs.{c}) < 1e-12, ours.{c} is null and theirs.{c} is null)" for c in doubles]
-    return db.sql(f"select count(*) from ({theirs}) as theirs full join ({ours}) as ours using ({key}) where {' or '.join(differs)}").fetchone()[0]
+    return db.execute(f"select count(*) from ({theirs}) as theirs full join ({ours}) as ours using ({key}) where {' or '.join(differs)}").fetchone()[0]
 
 
 def online_retail(figures: Figures, work: Path, data: Path):
@@ -235,28 +235,28 @@ def online_retail(figures: Figures, work: Path, data: Path):
 
     observed = f"{table('cohort_retention')} where not is_projected"
     for month, reference in zip(range(4), (885, 324, 286, 340)):
-        ours = db.sql(f"select active_customers from ({observed}) where dimension = 'all' and cohort_month = '2010-12-01' and months_since_first_order = {month}").fetchone()[0]
+        ours = db.execute(f"select active_customers from ({observed}) where dimension = 'all' and cohort_month = '2010-12-01' and months_since_first_order = {month}").fetchone()[0]
         figures.check(f"Online Retail: cohort 2010-12, month {month}", reference, ours)
     key = "dimension, dimension_value, cohort_month, activity_month"
-    figures.check("cohorts: rows", db.sql("select count(*) from cohorts").fetchone()[0], db.sql(f"select count(*) from ({observed})").fetchone()[0])
+    figures.check("cohorts: rows", db.execute("select count(*) from cohorts").fetchone()[0], db.execute(f"select count(*) from ({observed})").fetchone()[0])
     theirs = "select *, active_customers / customers as retention, retained_customers / customers as retained_share, round(cumulative_revenue / customers, 4)::decimal(18, 4) as cumulative_revenue_per_customer from cohorts"
     columns = ["customers", "active_customers", "retained_customers", "orders", "revenue"]
     figures.check("cohorts: rows that differ", 0, differing(db, theirs, observed, key, columns, ["retention", "retained_share"]))
     # DuckDB divides decimals as doubles, so that the last of four decimals may be rounded otherwise.
     far = f"select count(*) from ({theirs}) as theirs join ({observed}) as ours using ({key}) where abs(ours.cumulative_revenue_per_customer - theirs.cumulative_revenue_per_customer) > 0.0001"
-    figures.check("cohorts: cumulative revenue a customer that differs", 0, db.sql(far).fetchone()[0])
+    figures.check("cohorts: cumulative revenue a customer that differs", 0, db.execute(far).fetchone()[0])
 
     rates = f"{table('retention_rates')} where dimension = 'all'"
     columns = ["customers_at_start", "customers_at_end", "new_customers", "buying_customers", "returning_customers", "customers_to_date", "repeat_customers_to_date"]
-    figures.check("rates: months", db.sql("select count(*) from rates").fetchone()[0], db.sql(f"select count(*) from ({rates})").fetchone()[0])
+    figures.check("rates: months", db.execute("select count(*) from rates").fetchone()[0], db.execute(f"select count(*) from ({rates})").fetchone()[0])
     figures.check("rates: months that differ", 0, differing(db, "select * from rates", rates, "month", columns, []))
     balance = f"select count(*) from ({table('retention_rates')}) where customers_at_end <> customers_at_start + new_customers + won_back_customers - lost_customers"
-    figures.check("rates: months that do not add up", 0, db.sql(balance).fetchone()[0])
+    figures.check("rates: months that do not add up", 0, db.execute(balance).fetchone()[0])
 
-    intervals = db.sql(INTERVALS.replace("number::varchar", "capped::varchar")).fetchall()
+    intervals = db.execute(INTERVALS.replace("number::varchar", "capped::varchar")).fetchall()
     ours = {
         str(row[0] or "all"): row[1:]
-        for row in db.sql(f"select purchase_number, intervals, open_intervals, days_mean, [days_p10, days_p25, days_median, days_p75, days_p90] from ({table('purchase_intervals')})").fetchall()
+        for row in db.execute(f"select purchase_number, intervals, open_intervals, days_mean, [days_p10, days_p25, days_median, days_p75, days_p90] from ({table('purchase_intervals')})").fetchall()
     }
     figures.check("intervals: rows", len(intervals), len(ours))
     for number, closed, still_open, mean, quantiles in intervals:
@@ -265,16 +265,16 @@ def online_retail(figures: Figures, work: Path, data: Path):
         figures.check(f"intervals {number}: quantiles", quantiles, ours[number][3])
 
     for dimension, condition in [("all", "true"), ("first_order_year", "first_order_year = $value")]:
-        values = ["all"] if dimension == "all" else [value for (value,) in db.sql("select distinct first_order_year from tenures order by 1").fetchall()]
+        values = ["all"] if dimension == "all" else [value for (value,) in db.execute("select distinct first_order_year from tenures order by 1").fetchall()]
         for value in values:
-            params = {"value": value} if dimension != "all" else None
-            given = db.sql(f"select tenure, is_lost from tenures where {condition}", params=params).fetchall()
-            rows = db.sql(
+            params = {"value": value} if dimension != "all" else {}
+            given = db.execute(f"select tenure, is_lost from tenures where {condition}", params).fetchall()
+            rows = db.execute(
                 f"""select tenure_days, at_risk, lost.lost_customers, lost.censored_customers, survival, survival_low, survival_high,
                     median_days, median_days_low, median_days_high, mean_days, restricted_to_days
                 from ({table("customer_survival")}) as lost join ({table("survival_summaries")}) using (dimension, dimension_value)
                 where dimension = $dimension and dimension_value = $value order by 1""",
-                params={"dimension": dimension, "value": value},
+                {"dimension": dimension, "value": value},
             ).fetchall()
             compare_curve(figures, f"Online Retail, {value}", rows, [row[0] for row in given], [row[1] for row in given], float(rows[0][11]))
 

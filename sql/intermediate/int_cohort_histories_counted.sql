@@ -51,7 +51,8 @@ histories as (
         on customers.customer_id = active_months.customer_id
 ),
 
-history_sets as (
+-- By all dimensions at once first, so that only few rows are counted once for each.
+combined as (
     select
         cohort_month,
         frequency,
@@ -62,6 +63,27 @@ history_sets as (
         first_category,
         count(*) as customers
     from histories
+    group by
+        cohort_month,
+        frequency,
+        recency_age,
+        acquisition_channel,
+        acquisition_campaign,
+        first_product,
+        first_category
+),
+
+history_sets as (
+    select
+        cohort_month,
+        frequency,
+        recency_age,
+        acquisition_channel,
+        acquisition_campaign,
+        first_product,
+        first_category,
+        sum(customers) as customers
+    from combined
     group by grouping sets (
         (cohort_month, frequency, recency_age),
         (cohort_month, frequency, recency_age, acquisition_channel),

@@ -18,8 +18,8 @@ known_dimensions as (
     select 'all' as dimension
 ),
 
--- The values of a customer are never null, so that a null tells that a set does not group by them.
-activity_sets as (
+-- By all dimensions at once first, so that only few rows are counted once for each.
+combined_activity as (
     select
         customers.cohort_month,
         customer_months.activity_month,
@@ -29,21 +29,62 @@ activity_sets as (
         customers.first_category,
         count(*) as active_customers,
         sum(customer_months.orders) as orders,
-        case
-            when count(customer_months.revenue) = count(*) then sum(customer_months.revenue)
-        end as revenue,
-        case when count(customer_months.cost) = count(*) then sum(customer_months.cost) end
-            as cost
+        sum(customer_months.revenue) as revenue,
+        sum(customer_months.cost) as cost,
+        bool_or(customer_months.revenue is null) as has_unknown_revenue,
+        bool_or(customer_months.cost is null) as has_unknown_cost
     from customer_months
     inner join customers
         on customer_months.customer_id = customers.customer_id
+    group by
+        customers.cohort_month,
+        customer_months.activity_month,
+        customers.acquisition_channel,
+        customers.acquisition_campaign,
+        customers.first_product,
+        customers.first_category
+),
+
+-- The values of a customer are never null, so that a null tells that a set does not group by them.
+activity_sets as (
+    select
+        cohort_month,
+        activity_month,
+        acquisition_channel,
+        acquisition_campaign,
+        first_product,
+        first_category,
+        sum(active_customers) as active_customers,
+        sum(orders) as orders,
+        case when not bool_or(has_unknown_revenue) then sum(revenue) end as revenue,
+        case when not bool_or(has_unknown_cost) then sum(cost) end as cost
+    from combined_activity
     group by grouping sets (
-        (customers.cohort_month, customer_months.activity_month),
-        (customers.cohort_month, customer_months.activity_month, customers.acquisition_channel),
-        (customers.cohort_month, customer_months.activity_month, customers.acquisition_campaign),
-        (customers.cohort_month, customer_months.activity_month, customers.first_product),
-        (customers.cohort_month, customer_months.activity_month, customers.first_category)
+        (cohort_month, activity_month),
+        (cohort_month, activity_month, acquisition_channel),
+        (cohort_month, activity_month, acquisition_campaign),
+        (cohort_month, activity_month, first_product),
+        (cohort_month, activity_month, first_category)
     )
+),
+
+combined_last_months as (
+    select
+        cohort_month,
+        last_order_month,
+        acquisition_channel,
+        acquisition_campaign,
+        first_product,
+        first_category,
+        count(*) as customers
+    from customers
+    group by
+        cohort_month,
+        last_order_month,
+        acquisition_channel,
+        acquisition_campaign,
+        first_product,
+        first_category
 ),
 
 last_month_sets as (
@@ -54,8 +95,8 @@ last_month_sets as (
         acquisition_campaign,
         first_product,
         first_category,
-        count(*) as customers
-    from customers
+        sum(customers) as customers
+    from combined_last_months
     group by grouping sets (
         (cohort_month, last_order_month),
         (cohort_month, last_order_month, acquisition_channel),

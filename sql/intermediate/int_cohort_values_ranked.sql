@@ -2,7 +2,8 @@ with first_orders as (
     select * from int_first_orders_described
 ),
 
-counted as (
+-- By all dimensions at once first, so that only few rows are counted once for each.
+combined as (
     select
         acquisition_channel,
         acquisition_campaign,
@@ -10,6 +11,17 @@ counted as (
         first_category,
         count(*) as customers
     from first_orders
+    group by acquisition_channel, acquisition_campaign, first_product, first_category
+),
+
+counted as (
+    select
+        acquisition_channel,
+        acquisition_campaign,
+        first_product,
+        first_category,
+        sum(customers) as customers
+    from combined
     group by grouping sets (
         (acquisition_channel), (acquisition_campaign), (first_product), (first_category)
     )

@@ -52,7 +52,8 @@ tenures as (
         on customers.customer_id = losses.customer_id
 ),
 
-tenure_sets as (
+-- By all dimensions at once first, so that only few rows are counted once for each.
+combined as (
     select
         tenure,
         acquisition_channel,
@@ -63,6 +64,26 @@ tenure_sets as (
         count(*) filter (where is_lost) as lost_customers,
         count(*) filter (where not is_lost) as censored_customers
     from tenures
+    group by
+        tenure,
+        acquisition_channel,
+        acquisition_campaign,
+        first_product,
+        first_category,
+        first_order_year
+),
+
+tenure_sets as (
+    select
+        tenure,
+        acquisition_channel,
+        acquisition_campaign,
+        first_product,
+        first_category,
+        first_order_year,
+        sum(lost_customers) as lost_customers,
+        sum(censored_customers) as censored_customers
+    from combined
     group by grouping sets (
         (tenure),
         (tenure, acquisition_channel),

@@ -26,12 +26,14 @@ day_counts as (
 both as (
     select
         purchase_number,
-        case
-            when purchase_number = 10 then '10+'
-            else concat(
-                cast(purchase_number as varchar), ' to ', cast(purchase_number + 1 as varchar)
-            )
-        end as purchase_interval,
+        cast(
+            case
+                when purchase_number = 10 then '10+'
+                else concat(
+                    cast(purchase_number as varchar), ' to ', cast(purchase_number + 1 as varchar)
+                )
+            end as varchar
+        ) as purchase_interval,
         days,
         purchases,
         customers

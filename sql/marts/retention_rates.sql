@@ -18,29 +18,36 @@ known_dimensions as (
     select 'all' as dimension
 ),
 
+-- A month's first purchase of a customer tells who bought in it, without a distinct count.
 events as (
     select
         customer_id,
         cast(date_trunc('month', purchase_date) as date) as month,
-        1 as purchases,
-        case when purchase_number = 1 then 1 else 0 end as firsts,
-        case when purchase_number = 2 then 1 else 0 end as seconds,
+        case when purchase_number = 1 then 1 else 0 end as new_customers,
+        case when purchase_number = 2 then 1 else 0 end as second_purchases,
         case when purchase_date > previous_purchase_date + $inactive_after_days then 1 else 0 end
-            as won_back,
-        0 as lost,
-        case when first_purchase_date < date_trunc('month', purchase_date) then 1 else 0 end
-            as is_returning
+            as won_back_customers,
+        0 as lost_customers,
+        case
+            when previous_purchase_date >= date_trunc('month', purchase_date) then 0
+            else 1
+        end as buying_customers,
+        case
+            when previous_purchase_date >= date_trunc('month', purchase_date) then 0
+            when purchase_number = 1 then 0
+            else 1
+        end as returning_customers
     from purchase_days
     union all
     select
         customer_id,
         cast(date_trunc('month', purchase_date + $inactive_after_days) as date) as month,
-        0 as purchases,
-        0 as firsts,
-        0 as seconds,
-        0 as won_back,
-        1 as lost,
-        0 as is_returning
+        0 as new_customers,
+        0 as second_purchases,
+        0 as won_back_customers,
+        1 as lost_customers,
+        0 as buying_customers,
+        0 as returning_customers
     from purchase_days
     where purchase_date + $inactive_after_days < $as_of
         and (
@@ -49,42 +56,51 @@ events as (
         )
 ),
 
-customer_months as (
+-- By all dimensions at once first, so that only few rows are counted once for each.
+combined as (
     select
-        customer_id,
-        month,
-        sum(firsts) as firsts,
-        sum(seconds) as seconds,
-        sum(won_back) as won_back,
-        sum(lost) as lost,
-        max(purchases) as is_buyer,
-        max(is_returning) as is_returning
-    from events
-    group by customer_id, month
-),
-
-month_sets as (
-    select
-        customer_months.month,
+        events.month,
         customers.acquisition_channel,
         customers.acquisition_campaign,
         customers.first_product,
         customers.first_category,
-        sum(customer_months.firsts) as new_customers,
-        sum(customer_months.seconds) as second_purchases,
-        sum(customer_months.won_back) as won_back_customers,
-        sum(customer_months.lost) as lost_customers,
-        sum(customer_months.is_buyer) as buying_customers,
-        sum(customer_months.is_returning) as returning_customers
-    from customer_months
+        sum(events.new_customers) as new_customers,
+        sum(events.second_purchases) as second_purchases,
+        sum(events.won_back_customers) as won_back_customers,
+        sum(events.lost_customers) as lost_customers,
+        sum(events.buying_customers) as buying_customers,
+        sum(events.returning_customers) as returning_customers
+    from events
     inner join customers
-        on customer_months.customer_id = customers.customer_id
+        on events.customer_id = customers.customer_id
+    group by
+        events.month,
+        customers.acquisition_channel,
+        customers.acquisition_campaign,
+        customers.first_product,
+        customers.first_category
+),
+
+month_sets as (
+    select
+        month,
+        acquisition_channel,
+        acquisition_campaign,
+        first_product,
+        first_category,
+        sum(new_customers) as new_customers,
+        sum(second_purchases) as second_purchases,
+        sum(won_back_customers) as won_back_customers,
+        sum(lost_customers) as lost_customers,
+        sum(buying_customers) as buying_customers,
+        sum(returning_customers) as returning_customers
+    from combined
     group by grouping sets (
-        (customer_months.month),
-        (customer_months.month, customers.acquisition_channel),
-        (customer_months.month, customers.acquisition_campaign),
-        (customer_months.month, customers.first_product),
-        (customer_months.month, customers.first_category)
+        (month),
+        (month, acquisition_channel),
+        (month, acquisition_campaign),
+        (month, first_product),
+        (month, first_category)
     )
 ),
 
