@@ -75,6 +75,7 @@ def online_retail(figures: Figures, target: Path, data: Path):
     check("… with", Decimal("280206.02"), one(db, "select round(max(gross_revenue - discounts), 2) from customers"))
     check("net of returns", Decimal("8300065.814"), one(db, "select sum(net_revenue) from customers"))
     at_or_below_zero(figures, db, data)
+    concentration(figures, db, data)
     retained = db.execute("select active_customers from cohort_retention where dimension = 'all' and cohort_month = '2010-12-01' order by activity_month limit 4").fetchall()
     for month, (reference, (ours,)) in enumerate(zip((885, 324, 286, 340), retained)):
         check(f"cohort 2010-12, month {month}", reference, ours)
@@ -98,6 +99,29 @@ def at_or_below_zero(figures: Figures, db: duckdb.DuckDBPyConnection, data: Path
     figures.check("at or below zero, exact (raw rows summed in decimals)", exact, one(db, "select count(*) from customers where net_revenue <= 0"))
     noise = sum(decimals[key] == 0 and 0 < value < 1e-6 for key, value in floats.items())
     figures.check("… the difference: zeros that floating point lifts", exact - 50, noise)
+
+
+def concentration(figures: Figures, db: duckdb.DuckDBPyConnection, data: Path):
+    """Deciles and Gini of the buyers' net revenue, from the raw rows: Gini by ranks of single customers, a loss counted as zero."""
+    values, buyers = defaultdict(Decimal), set()
+    for file in sorted((data / "online_retail" / "by-day").glob("*.csv")):
+        with file.open(newline="") as rows:
+            for row in csv.DictReader(rows):
+                quantity, price = int(row["Quantity"]), Decimal(row["UnitPrice"])
+                values[row["CustomerID"]] += quantity * price
+                if not row["InvoiceNo"].startswith("C") and quantity > 0 and price > 0:
+                    buyers.add(row["CustomerID"])
+    ordered = sorted((values[customer] for customer in buyers if customer), reverse=True)
+    total, count = sum(ordered), len(ordered)
+    ours = db.execute("select customers, value, cumulative_share_of_value, gini from value_concentration where measure = 'net_revenue' order by decile").fetchall()
+    # No two of the buyers on either side of a tenth have the same value.
+    cuts = [-(-count * decile // 10) for decile in range(11)]
+    figures.check("buyers by decile", [after - before for before, after in zip(cuts, cuts[1:])], [row[0] for row in ours])
+    figures.check("net revenue of the top decile", sum(ordered[: cuts[1]]), ours[0][1])
+    figures.check("… of the top five", float(sum(ordered[: cuts[5]]) / total), ours[4][2], 1e-12)
+    gains = [max(value, Decimal(0)) for value in reversed(ordered)]
+    ranked = sum(rank * value for rank, value in enumerate(gains, 1))
+    figures.check("Gini of net revenue", float(2 * ranked / (count * sum(gains)) - Decimal(count + 1) / count), ours[0][3], 1e-12)
 
 
 def cdnow(figures: Figures, target: Path):
@@ -252,9 +276,86 @@ def r_community_survey(figures: Figures, target: Path, data: Path):
     check("lower limit, from the raw answers", limit, one(db, "select nps_low from experience_months"), 1e-9)
 
 
+def complete_journey(figures: Figures, target: Path, data: Path):
+    figures.section("Complete Journey as of 2018-01-01")
+    db = views(target)
+    check = figures.check
+    lines = "from sales_coverage where record_type = 'order_line'"
+    check("transactions accounted for", 75_000, one(db, f"select sum(records)::bigint {lines}"))
+    check("Σ sales_value", Decimal("233935.24"), one(db, f"select sum(amount) {lines}"))
+    check("households", 2_377, one(db, "select count(*) from customers where orders > 0"))
+    check("… their revenue", Decimal("233935.24"), one(db, "select sum(net_revenue) from customers"))
+    check("households with demographics", 801, one(db, "select count(*) from stg_complete_journey__customers"))
+    check("coupon redemptions", 2_102, one(db, "select sum(redemptions)::bigint from int_complete_journey__redemptions_summarised"))
+    check("rows set aside", 0, one(db, "select count(*) from rows_set_aside"))
+    folder = data / "completejourney"
+    for name in ("transactions_sample", "campaigns", "campaign_descriptions", "coupon_redemptions", "products"):
+        db.execute(f"create view raw_{name} as select * from read_csv('{folder / name}.csv', all_varchar = true)")
+    check("baskets", one(db, "select count(distinct basket_id) from raw_transactions_sample"), one(db, "select sum(orders)::bigint from customers"))
+    check("products", one(db, "select count(*) from raw_products"), one(db, "select count(*) from stg_complete_journey__products"))
+    contacts = "from int_complete_journey__campaign_contacts"
+    check("campaign contacts", one(db, "select count(*) from raw_campaigns"), one(db, f"select count(*) {contacts}"))
+    redeemed = "select count(*) from (select distinct household_id, campaign_id from raw_coupon_redemptions)"
+    check("… with a redemption", one(db, redeemed), one(db, f"select count(converted_at) {contacts}"))
+    attribution_again(figures, db)
+
+
+def attribution_again(figures: Figures, db: duckdb.DuckDBPyConnection):
+    """Each campaign's and month's credit computed again by DuckDB from the raw files: a campaign touches at the midnight of New York
+    that begins it, and counts for baskets of the 30 days from there. Shares are doubles here and cut to nine decimals there."""
+    db.execute("""
+        create table touches as
+        with baskets as (
+            select basket_id, household_id, min(transaction_timestamp::timestamp) as paid_at, sum(sales_value::decimal(18, 4)) as revenue
+            from raw_transactions_sample group by all
+        ),
+        first_days as (
+            select household_id, min((paid_at at time zone 'UTC' at time zone 'America/New_York')::date) as first_day from baskets group by all
+        ),
+        firsts as (
+            select min(basket_id) as basket_id from baskets join first_days using (household_id)
+            where (paid_at at time zone 'UTC' at time zone 'America/New_York')::date = first_day group by household_id
+        ),
+        received as (
+            select household_id, campaign_id, start_date::timestamp at time zone 'America/New_York' at time zone 'UTC' as touched_at
+            from raw_campaigns join raw_campaign_descriptions using (campaign_id)
+        ),
+        pairs as (
+            select *, basket_id in (select basket_id from firsts) as is_first, epoch(paid_at) - epoch(touched_at) as seconds,
+                date_trunc('month', paid_at at time zone 'UTC' at time zone 'America/New_York')::date as month,
+                count(*) over (partition by basket_id) as n,
+                row_number() over (partition by basket_id order by touched_at, campaign_id || '-' || household_id) as place
+            from baskets join received using (household_id)
+            where touched_at <= paid_at and epoch(paid_at) - epoch(touched_at) <= 30 * 86400
+        )
+        select *, pow(2, -seconds / 86400 / 7) / sum(pow(2, -seconds / 86400 / 7)) over (partition by basket_id) as time_decay,
+            case when place = 1 then 1 else 0 end as first_touch, case when place = n then 1 else 0 end as last_touch, 1 / n as linear,
+            case when n = 1 then 1 when n = 2 then 0.5 when place in (1, n) then 0.4 else 0.2 / (n - 2) end as position_based
+        from pairs""")
+    for kind, among in (("order", "true"), ("acquisition", "is_first")):
+        for model in ("first_touch", "last_touch", "linear", "position_based", "time_decay"):
+            differing = one(db, f"""
+                with again as (
+                    select campaign_id, month as conversion_month, sum({model}) as conversions, sum({model} * revenue::double) as revenue
+                    from touches where {among} group by all
+                ),
+                ours as (
+                    select * from channel_attribution
+                    where conversion_kind = '{kind}' and attribution_model = '{model}' and channel <> 'unattributed'
+                )
+                select count(*) from ours full join again using (campaign_id, conversion_month)
+                where not coalesce(abs(ours.conversions - again.conversions) < 1e-5 and abs(ours.revenue - again.revenue) < 0.05, false)""")
+            figures.check(f"{kind}s, {model}: campaigns and months that differ", 0, differing)
+        handed_out = f"select count(distinct round(sum_of, 6)), max(round(sum_of, 6)) from (select sum(conversions) as sum_of from channel_attribution where conversion_kind = '{kind}' group by attribution_model)"
+        total = one(db, "select count(*) from customers where orders > 0" if kind == "acquisition" else "select sum(orders)::bigint from customers")
+        figures.check(f"{kind}s handed out by each model", (1, float(total)), one(db, handed_out))
+    revenue = "select count(distinct sum_of), max(sum_of) from (select sum(revenue) as sum_of from channel_attribution where conversion_kind = 'order' group by attribution_model)"
+    figures.check("revenue handed out by each model", (1, Decimal("233935.2400")), one(db, revenue))
+
+
 def same_bytes(figures: Figures, work: Path):
     figures.section("The same bytes")
-    for pipeline, others in (("online_retail", ("twice", "one_thread", "two_threads")), ("cdnow", ("one_thread",)), ("olist", ("one_thread",))):
+    for pipeline, others in (("online_retail", ("twice", "one_thread", "two_threads")), ("cdnow", ("one_thread",)), ("olist", ("one_thread",)), ("complete_journey", ("one_thread",))):
         reference = Published(work / "once" / "marts" / pipeline)
         for other in others:
             found = differences(reference, Published(work / other / "marts" / pipeline))
@@ -272,6 +373,7 @@ def main() -> int:
     olist(figures, work / "once" / "marts" / "olist", data)
     olist_payments(figures, work / "once" / "marts" / "olist_payments")
     r_community_survey(figures, work / "once" / "marts" / "r_community_survey", data)
+    complete_journey(figures, work / "once" / "marts" / "complete_journey", data)
     same_bytes(figures, work)
     print(f"\nconformance: {figures.missed} missed")
     return 1 if figures.missed else 0

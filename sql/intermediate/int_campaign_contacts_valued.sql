@@ -21,13 +21,8 @@ described as (
         campaign_contacts.contact_id,
         campaign_contacts.campaign_id,
         campaign_contacts.customer_id,
-        coalesce(
-            campaign_contacts.contacted_at, cast(campaigns.started_on as timestamp)
-        ) as contacted_at,
-        case
-            when campaign_contacts.contacted_at is null then campaigns.started_on
-            else local_date(campaign_contacts.contacted_at, $timezone)
-        end as contact_date,
+        campaign_contacts.contacted_at,
+        local_date(campaign_contacts.contacted_at, $timezone) as contact_date,
         campaign_contacts.arm,
         coalesce(campaign_contacts.channel, campaigns.channel) as channel,
         campaign_contacts.is_control is not null and campaign_contacts.is_control as is_control,

@@ -57,16 +57,18 @@ ranked as (
             partition by order_id order by touched_at, touch_kind, touch_id
         ) as touch_number,
         count(*) over (partition by order_id) as touches,
-        greatest(
-            cast(1000000000 * power(2.0, -days_before / $touch_half_life_days) as bigint), 1
-        ) as decay_weight
+        days_before - min(days_before) over (partition by order_id) as days_before_last
     from counted
 ),
 
--- Position weights are scaled by the touches in between so that these get whole numbers.
+-- Position weights are scaled by the touches in between so that these get whole numbers. Decay is
+-- told from the last touch, which changes no share and keeps the digits of old touches.
 weighted as (
     select
         *,
+        cast(
+            1000000000 * power(2.0, -days_before_last / $touch_half_life_days) as bigint
+        ) as decay_weight,
         case
             when touches = 1 then 1
             when $first_touch_weight + $last_touch_weight

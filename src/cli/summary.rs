@@ -52,6 +52,11 @@ pub(super) fn of(report: &RunReport) -> String {
         text.push_str(&format!(", commit {commit} of {url}"));
     }
     text.push('\n');
+    for published in &report.tables {
+        if let Some(reason) = &published.empty_because {
+            text.push_str(&format!("{} is empty: {reason}\n", published.table));
+        }
+    }
     text
 }
 

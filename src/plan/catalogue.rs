@@ -1,13 +1,13 @@
 //! What a project holds, by table name: SQL files with their contracts, and the entities.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::spec::problem::{At, Problem, SourceText};
 use crate::spec::table::TableFile;
 use crate::spec::{Project, yaml};
 
-use super::{Layer, RESERVED_TABLES};
+use super::{ENTITIES, Layer, RESERVED_TABLES, sql};
 
 /// A SQL file and the contract beside it.
 #[derive(Debug, Clone)]
@@ -68,6 +68,35 @@ impl Catalogue {
         catalogue
     }
 
+    /// The checks whose every raw table is among `sources`: those that say something of this pipeline.
+    pub(super) fn checks<'a>(&'a self, is_source: impl Fn(&str) -> bool + 'a) -> Vec<String> {
+        let checks = self.tables.values();
+        let checks = checks.filter(|table| table.layer == Layer::Check);
+        checks
+            .filter(|table| self.is_about(&table.name, &is_source, &mut BTreeSet::new()))
+            .map(|table| table.name.clone())
+            .collect()
+    }
+
+    /// Whether all raw tables that `name` needs through SQL tables are sources.
+    fn is_about(
+        &self,
+        name: &str,
+        is_source: &impl Fn(&str) -> bool,
+        seen: &mut BTreeSet<String>,
+    ) -> bool {
+        if !seen.insert(name.to_owned()) || name.starts_with(ENTITIES) {
+            return true;
+        }
+        match self.tables.get(name) {
+            Some(table) => sql::parse(&table.sql).is_ok_and(|parsed| {
+                let mut reads = parsed.reads.iter();
+                reads.all(|read| self.is_about(read, is_source, seen))
+            }),
+            None => !name.contains('.') || is_source(name),
+        }
+    }
+
     fn add_sql(
         &mut self,
         project: &Project,
@@ -84,13 +113,14 @@ impl Catalogue {
             ["staging", system, _] => (Layer::Staging, Some((*system).to_owned())),
             ["intermediate", ..] => (Layer::Intermediate, None),
             ["marts", ..] => (Layer::Mart, None),
+            ["checks", ..] => (Layer::Check, None),
             _ => {
                 problems.push(Problem::new(
                     "cvm::plan::layer",
                     file,
                     At::default(),
                     "the folder of a SQL file says its layer, and this folder is none",
-                    "move it to sql/staging/<system>/, sql/intermediate/ or sql/marts/",
+                    "move it to sql/staging/<system>/, sql/intermediate/, sql/marts/ or sql/checks/",
                 ));
                 return;
             }
@@ -152,10 +182,31 @@ impl Catalogue {
             return;
         };
         match read_contract(file, name) {
-            Ok(contract) => table.contract = Some(contract),
+            Ok(contract) => {
+                problems.extend(check_fault(table.layer, &contract, file));
+                table.contract = Some(contract);
+            }
             Err(found) => problems.extend(found),
         }
     }
+}
+
+/// A check says what it is, and nothing else does.
+fn check_fault(layer: Layer, contract: &TableFile, file: &Arc<SourceText>) -> Option<Problem> {
+    let name = &contract.table.value;
+    let (message, help) = match (layer, &contract.check) {
+        (Layer::Check, None) => (
+            format!("the check `{name}` does not say what to do where it is broken"),
+            "add `check: { help: … }`, and `severity: warning` where it should not stop a run",
+        ),
+        (Layer::Check, Some(_)) | (_, None) => return None,
+        (_, Some(_)) => (
+            format!("`{name}` is no check: it does not lie below sql/checks"),
+            "move it there, or remove `check:`",
+        ),
+    };
+    let at = contract.table.at;
+    Some(Problem::new("cvm::plan::check", file, at, message, help))
 }
 
 fn read_contract(file: &Arc<SourceText>, name: &str) -> Result<Arc<TableFile>, Vec<Problem>> {

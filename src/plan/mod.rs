@@ -9,6 +9,7 @@ mod compile;
 mod definitions;
 mod entity;
 mod graph;
+pub mod lineage;
 pub mod parameters;
 pub mod render;
 mod rules;
@@ -17,7 +18,7 @@ mod score;
 mod sql;
 mod uses;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -34,6 +35,7 @@ use crate::spec::table::TableFile;
 
 pub use compile::compile;
 pub use definitions::defaults;
+use lineage::TableLineage;
 pub use parameters::ParameterValue;
 pub use scheme::ProvenScheme;
 
@@ -128,6 +130,8 @@ pub enum Layer {
     Score,
     /// What readers see.
     Mart,
+    /// The rows that break a rule, of which there should be none.
+    Check,
 }
 
 impl Layer {
@@ -140,6 +144,7 @@ impl Layer {
             Self::Intermediate => "intermediate table",
             Self::Score => "score",
             Self::Mart => "mart",
+            Self::Check => "check",
         }
     }
 }
@@ -156,6 +161,8 @@ pub struct PlannedStage {
     pub schema: SchemaRef,
     /// What it promises.
     pub contract: Option<Arc<TableFile>>,
+    /// What its columns come from.
+    pub lineage: TableLineage,
     /// How often it is worked out where it is a view: by outputs and by tables written down.
     pub uses: usize,
     /// How it is made.
@@ -204,6 +211,24 @@ impl Plan {
     /// The stage that makes `name`.
     pub fn stage(&self, name: &str) -> Option<&PlannedStage> {
         self.stages.iter().find(|stage| stage.name == name)
+    }
+
+    /// The entities that `name` needs, directly or not, and that nothing is bound to; in the order of the stages.
+    pub fn unbound_entities(&self, name: &str) -> Vec<&str> {
+        let mut needed: BTreeSet<&str> = BTreeSet::from([name]);
+        let mut unbound = Vec::new();
+        // A stage comes after what it reads.
+        for stage in self.stages.iter().rev() {
+            if needed.contains(stage.name.as_str()) {
+                needed.extend(stage.inputs.iter().map(String::as_str));
+                if stage.layer == Layer::Entity && stage.inputs.is_empty() {
+                    let bare = stage.name.split_once('.').map(|(_, entity)| entity);
+                    unbound.extend(bare);
+                }
+            }
+        }
+        unbound.reverse();
+        unbound
     }
 
     /// Whether a scorer reads `name`.

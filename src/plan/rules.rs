@@ -110,6 +110,7 @@ fn may_read(reader: Layer, read: Layer) -> bool {
         Layer::Staging => read == Layer::Raw,
         Layer::Intermediate => !matches!(read, Layer::Raw | Layer::Mart),
         Layer::Mart => !matches!(read, Layer::Raw | Layer::Staging),
+        Layer::Check => read != Layer::Raw,
         Layer::Raw | Layer::Entity | Layer::Score => true,
     }
 }
@@ -120,6 +121,7 @@ fn help_for(reader: Layer) -> &'static str {
         Layer::Intermediate => {
             "an intermediate file reads entities, staging and intermediate tables and scores"
         }
+        Layer::Check => "a check reads every table but raw ones",
         _ => {
             "a mart reads entities, intermediate tables, scores and marts; bind staging tables to entities"
         }

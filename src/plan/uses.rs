@@ -66,6 +66,11 @@ impl Graph {
         for table in &compiling.pipeline.outputs.tables {
             *uses.entry(table.value.clone()).or_default() += 1;
         }
+        for (name, node) in &self.nodes {
+            if node.layer == Layer::Check {
+                *uses.entry(name.clone()).or_default() += 1;
+            }
+        }
         let scored = |name: &str| {
             let mut scores = self
                 .nodes

@@ -3,6 +3,7 @@
 use datafusion::error::DataFusionError;
 use object_store::Error as ObjectError;
 
+use super::checks::BrokenCheck;
 use crate::failure::FailureKind;
 use crate::publish::PublishError;
 use crate::source::SourceError;
@@ -58,6 +59,12 @@ pub enum RunError {
         /// What was found beside each bound that is broken.
         broken: String,
     },
+    /// Checks that rows break.
+    #[error("{}; nothing was published", told(broken))]
+    Checks {
+        /// Each of them.
+        broken: Vec<BrokenCheck>,
+    },
     /// Bounds that nothing could be held against.
     #[error(
         "no model of `{score}` could be held against the bounds under `validation:` — {reasons}; nothing was published"
@@ -89,11 +96,22 @@ impl RunError {
                 engine_kind(source)
             }
             Self::Stage(_) | Self::Machine { .. } => FailureKind::Internal,
-            Self::Bounds { .. } | Self::NotValidated { .. } => FailureKind::DataQuality,
+            Self::Bounds { .. } | Self::NotValidated { .. } | Self::Checks { .. } => {
+                FailureKind::DataQuality
+            }
             Self::NoValidation => FailureKind::Configuration,
             Self::Terminated => FailureKind::Terminated,
         }
     }
+}
+
+fn told(broken: &[BrokenCheck]) -> String {
+    let checks: Vec<String> = broken.iter().map(BrokenCheck::to_string).collect();
+    format!(
+        "{} checks are broken\n  {}\n",
+        checks.len(),
+        checks.join("\n  ")
+    )
 }
 
 /// What lies at the bottom of an engine's error: a raw table, the data, or the engine itself.

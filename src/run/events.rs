@@ -85,6 +85,9 @@ pub enum Event {
         rows: u64,
         /// Its bytes.
         bytes: u64,
+        /// Why it has no rows, where it has none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        empty_because: Option<String>,
     },
     /// Something odd that stops nothing.
     Warning {

@@ -10,7 +10,7 @@ use super::outputs::Outputs;
 use super::previous::previous_fits;
 use super::report::{Reporter, RunReport};
 use super::work::{Learned, RunAtWork};
-use super::{RunOptions, bounds, machine};
+use super::{RunOptions, bounds, checks, machine};
 use crate::plan::Plan;
 use crate::publish::{BeginOptions, CheckResult, Heartbeat, Publication, RunFacts, Sink, Target};
 use crate::score::Pool;
@@ -156,6 +156,19 @@ async fn publish(
     Ok(())
 }
 
+/// Why a table has no rows, as far as the plan tells.
+fn why_empty(plan: &Plan, table: &str) -> String {
+    if plan.stage(table).is_none() {
+        return "nothing was to be told".to_owned();
+    }
+    let unbound = plan.unbound_entities(table);
+    if unbound.is_empty() {
+        "no row of its sources counts as of this day".to_owned()
+    } else {
+        format!("nothing is bound to {}", unbound.join(", "))
+    }
+}
+
 /// Everything up to the commit; returns the checks that were made of what was learned.
 async fn prepare(
     plan: &Plan,
@@ -169,7 +182,8 @@ async fn prepare(
     for stage in &plan.stages {
         work.make(stage, &mut learned).await?;
     }
-    let checks = bounds::hold(plan, &learned)?;
+    let mut results = checks::hold(&work).await?;
+    results.extend(bounds::hold(plan, &learned)?);
     let outputs = Outputs {
         work: &work,
         publication,
@@ -186,11 +200,13 @@ async fn prepare(
     }
     for table in publication.verify().await? {
         let bytes = table.files.iter().map(|file| file.bytes).sum();
+        let empty_because = (table.rows == 0).then(|| why_empty(plan, &table.name));
         events.tell(&Event::TableWritten {
             table: table.name,
             rows: table.rows,
             bytes,
+            empty_because,
         });
     }
-    Ok(checks)
+    Ok(results)
 }

@@ -6,6 +6,7 @@
 
 mod backtest;
 mod bounds;
+mod checks;
 pub mod error;
 pub mod events;
 mod execute;

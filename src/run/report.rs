@@ -82,6 +82,9 @@ pub struct TableReport {
     pub rows: u64,
     /// Its bytes.
     pub bytes: u64,
+    /// Why it has no rows, where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub empty_because: Option<String>,
 }
 
 /// Adds events up to a report.
@@ -152,8 +155,18 @@ impl Observer for Reporter {
                     rows_set_aside,
                 });
             }
-            Event::TableWritten { table, rows, bytes } => {
-                report.tables.push(TableReport { table, rows, bytes });
+            Event::TableWritten {
+                table,
+                rows,
+                bytes,
+                empty_because,
+            } => {
+                report.tables.push(TableReport {
+                    table,
+                    rows,
+                    bytes,
+                    empty_because,
+                });
             }
             Event::Warning { message } => report.warnings.push(message),
             Event::Committed { commit, url } => {

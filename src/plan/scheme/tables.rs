@@ -200,6 +200,7 @@ pub(super) fn contract() -> TableFile {
         key: [CUSTOMER, DATE, "scheme"]
             .map(|name| Spanned::unplaced(name.to_owned()))
             .into(),
+        check: None,
         columns: columns
             .into_iter()
             .map(|(name, column)| (name.to_owned(), column))
