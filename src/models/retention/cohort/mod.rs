@@ -4,11 +4,13 @@
 //! will be. Where it is not, a customer without an order may have left or may be late; BG/BB has the same beta-geometric
 //! lifetimes and tells the two apart by how often the customer used to order (Fader, Hardie & Shang 2010).
 
+mod few;
+
 use crate::btyd::bg_bb::{BgBb, DiscreteSummary};
 use crate::btyd::exact;
 use crate::retention::RetentionModel;
 use crate::retention::shifted_beta_geometric::ShiftedBetaGeometric;
-use crate::uncertainty::{Estimated, Level, Spread};
+use crate::uncertainty::{Confidence, Estimated, Level, Spread};
 
 /// Customers who began in the same period, by what they did in each period since: rows of a history and the number of
 /// customers who have it. The period of the beginning is none of theirs.
@@ -88,7 +90,9 @@ pub struct Projected {
 ///
 /// The limits hold, on the logit scale, what the parameters leave open (by the delta method), that each customer is
 /// active or not by chance, and for the active share that periods differ by more than chance: `period_variance` is the
-/// variance of the logit between periods, as [`period_variance`] estimates it.
+/// variance of the logit between periods, as [`period_variance`] estimates it. Where fewer than thirty customers are
+/// expected to be active, or not to be, limits are those of a count of them with the same mean and variance, and hold the
+/// share at least as often as they say.
 #[must_use]
 pub fn project<M: CohortModel>(
     spread: &Spread<M>,
@@ -113,14 +117,8 @@ pub fn project<M: CohortModel>(
             }
         }
     }
-    let estimated = |share: &Share, variance: f64| {
-        // Nobody, or everybody, whatever the parameters.
-        if !(share.mean > 0.0 && share.mean < 1.0) {
-            return Estimated::certain(share.mean);
-        }
-        let error = (variance + share.chance()).sqrt();
-        Estimated::probability(share.mean, share.log_odds(), error, level)
-    };
+    let customers = exact(cohort.iter().map(|(_, count)| count).sum());
+    let estimated = |share: &Share, variance: f64| share.estimated(customers, variance, level);
     let projected =
         |([active, alive], [of_active, of_alive]): (&[Share; 2], &[f64; 2])| Projected {
             active: estimated(active, of_active + period_variance),
@@ -201,6 +199,33 @@ impl Shares {
 }
 
 impl Share {
+    /// With limits, where the logit of what is expected has this variance.
+    fn estimated(&self, customers: f64, variance: f64, level: &Level) -> Estimated {
+        let mean = self.mean;
+        // Nobody, or everybody, whatever the parameters.
+        if !(mean > 0.0 && mean < 1.0) {
+            return Estimated::certain(mean);
+        }
+        let error = (variance + self.chance()).sqrt();
+        let estimated = Estimated::probability(mean, self.log_odds(), error, level);
+        let slope = mean * (1.0 - mean);
+        let of_share = variance * slope * slope + self.variance;
+        match (
+            estimated.confidence,
+            few::limits(customers, mean, of_share, level.tail()),
+        ) {
+            (Some(confidence), Some([low, high])) => Estimated {
+                confidence: Some(Confidence {
+                    low: low.min(mean),
+                    high: high.max(mean),
+                    ..confidence
+                }),
+                ..estimated
+            },
+            _ => estimated,
+        }
+    }
+
     fn log_odds(&self) -> f64 {
         (self.mean / (1.0 - self.mean)).ln()
     }
