@@ -43,7 +43,7 @@ class Figures:
 def clusters(figures: Figures, title: str, target: Path):
     figures.section(f"{title}: k-means beside scikit-learn")
     described = pd.read_parquet(target / "int_customers_described.parquet").set_index("customer_id")
-    found = pd.read_parquet(target / "customer_clusters.parquet").set_index("customer_id")
+    found = pd.read_parquet(target / "cluster_members.parquet").set_index("customer_id")
     fits = pd.read_parquet(target / "model_fits.parquet")
     fits = fits[fits.score == "customer_clusters"]
     left_out = fits[fits.estimate.isna()].parameter
@@ -56,14 +56,14 @@ def clusters(figures: Figures, title: str, target: Path):
     for name in set(features) & set(LOGS):
         values[name] = np.sign(values[name]) * np.log1p(values[name].abs())
     known = values.dropna()
-    figures.check("customers with a cluster", len(known), found.cluster.notna().sum())
-    figures.check("customers without, each with a reason", len(values) - len(known), found[found.cluster.isna()].reason.notna().sum())
+    figures.check("customers with a cluster", len(known), found.cluster_name.notna().sum())
+    figures.check("customers without, each with a reason", len(values) - len(known), found[found.cluster_name.isna()].reason.notna().sum())
     scaler = StandardScaler().fit(known)
     for name, mean, deviation in zip(features, scaler.mean_, scaler.scale_):
         figures.check(f"mean of {name}", mean, estimates[f"mean.{name}"], 1e-9)
         figures.check("… standard deviation", deviation, estimates[f"deviation.{name}"], 1e-9)
     points = pd.DataFrame(scaler.transform(known), index=known.index, columns=features)
-    names = sorted(found.cluster.dropna().unique())
+    names = sorted(found.cluster_name.dropna().unique())
     figures.check("clusters", int(estimates["clusters"]), len(names))
     centres = np.array([[estimates[f"{name}.{feature}"] for feature in features] for name in names])
 
@@ -71,22 +71,22 @@ def clusters(figures: Figures, title: str, target: Path):
     figures.check("inertia, the best of 50 starts of scikit-learn", best.inertia_, estimates["inertia"], 1e-6)
     own = KMeans(len(names), init=centres, n_init=1, tol=0, max_iter=1000).fit(points.to_numpy())
     figures.check("inertia, scikit-learn from our centres", own.inertia_, estimates["inertia"], 1e-6)
-    same = (found.cluster[points.index] == np.array(names)[own.labels_]).sum()
+    same = (found.cluster_name[points.index] == np.array(names)[own.labels_]).sum()
     figures.check("customers in the same cluster", len(points), same)
     order = matched(best.cluster_centers_, centres)
-    same = (found.cluster[points.index] == np.array(names)[order[best.labels_]]).sum()
+    same = (found.cluster_name[points.index] == np.array(names)[order[best.labels_]]).sum()
     print(f"    of the best of 50 starts {same:,} of {len(points):,} are in the same cluster")
     distance = np.linalg.norm(points.to_numpy() - own.cluster_centers_[own.labels_], axis=1)
     worst = np.abs(distance - found.distance[points.index].to_numpy()).max()
     figures.check("distance to the centre, the worst difference", 0, worst, 1e-6)
     for name in names:
-        figures.check(f"… {name}", (found.cluster == name).sum(), int(estimates[f"{name}.customers"]))
+        figures.check(f"… {name}", (found.cluster_name == name).sum(), int(estimates[f"{name}.customers"]))
 
     # The same sample of the rows in the same order.
     ordered = known.sort_values(features).index
     n, few = len(ordered), min(len(ordered), SILHOUETTE_CUSTOMERS)
     sample = ordered[[i * n // few for i in range(few)]]
-    reference = silhouette_score(points.loc[sample], found.cluster[sample])
+    reference = silhouette_score(points.loc[sample], found.cluster_name[sample])
     figures.check(f"silhouette of {few} customers", reference, estimates["silhouette"], 1e-9)
 
 

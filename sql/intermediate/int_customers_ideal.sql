@@ -52,7 +52,7 @@ final as (
     select
         measured.customer_id,
         cast(measured.ideal_value as decimal(18, 4)) as ideal_value,
-        coalesce(measured.ideal_value >= cut.least, false) as is_ideal
+        cut.least is not null and measured.ideal_value >= cut.least as is_ideal
     from measured
     cross join cut
     where measured.ideal_value is not null

@@ -37,7 +37,7 @@ const OUTPUT: &[OutputColumn] = &[
         description: "The customer.",
     },
     OutputColumn {
-        name: "cluster",
+        name: "cluster_name",
         sql_type: SqlType::Varchar,
         description: "What the cluster stands out in, such as high_orders; null without a cluster.",
     },

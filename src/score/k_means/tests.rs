@@ -67,7 +67,7 @@ fn answers(fitted: &dyn FittedScorer, customers: &[Features]) -> Vec<String> {
             .as_string_view()
             .clone()
     };
-    let (clusters, reasons) = (words("cluster"), words("reason"));
+    let (clusters, reasons) = (words("cluster_name"), words("reason"));
     let distances = scored.column_by_name("distance").unwrap();
     let distances = distances.as_primitive::<Float64Type>();
     (0..scored.num_rows())
