@@ -82,7 +82,7 @@ impl Findings {
 
 const TOTALS: &str = "select cast(count(*) as double) as customers,
     cast(sum(orders) as double) as orders,
-    cast(sum(gross_revenue) as double) as revenue,
+    cast(sum(gross_revenue - discounts) as double) as revenue,
     cast(sum(returned_revenue) as double) as returned
     from customers where orders > 0";
 
@@ -107,10 +107,11 @@ const BEST: &str =
     order by customer_lifetime_value desc, customer_id limit 5";
 
 const FITS: &str = "select model, parameter, estimate, standard_error from model_fits
-    where period = 'all'";
+    where period = 'all' and model in ('bg_nbd', 'gamma_gamma') order by model, parameter";
 
-const SET_ASIDE: &str = "select source, reason, count(*) as rows from rows_set_aside
-    group by source, reason order by source, reason";
+const SET_ASIDE: &str =
+    "select source, split_part(reason, ' at column', 1) as reason, count(*) as rows
+    from rows_set_aside group by 1, 2 order by 1, 2";
 
 fn tell(made: &GenerateReport, findings: &Findings, folder: &std::path::Path) -> String {
     let tally = &made.truth.tally;
@@ -136,7 +137,7 @@ fn tell(made: &GenerateReport, findings: &Findings, folder: &std::path::Path) ->
         whole(total("orders")),
     ]);
     totals.add_row([
-        "revenue".to_owned(),
+        "revenue after discounts".to_owned(),
         money(tally.revenue_ten_thousandths),
         two(total("revenue")),
     ]);
