@@ -1,6 +1,6 @@
 -- Scores as in int_customers_scored, and shares of buyers and of value above, among the buyers of
--- each day. Only distinct values with their counts are put in order, never the customers themselves;
--- these are then looked up in that, which is the smaller side of each join.
+-- each day. Only distinct values with their counts are put in order, never the customers
+-- themselves; these are then looked up in that, which is the smaller side of each join.
 with snapshots as (
     select * from int_customers_snapshotted
 ),

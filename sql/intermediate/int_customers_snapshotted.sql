@@ -1,6 +1,6 @@
--- One grouped pass over everything that tells of a customer, for both days at once: joins would hold
--- all customers in memory where a grouping can spill. The two days stand on the left of their join,
--- the side that is held.
+-- One grouped pass over everything that tells of a customer, for both days at once: joins would
+-- hold all customers in memory where a grouping can spill. The two days stand on the left of their
+-- join, the side that is held.
 with customers as (
     select * from entities.customers
 ),

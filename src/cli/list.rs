@@ -181,6 +181,7 @@ mod tests {
             );
         }
     }
+
     #[test]
     fn schemes_are_told_by_what_they_read_and_their_segments() {
         let text = schemes().unwrap();
