@@ -19,7 +19,7 @@ from statsmodels.stats.multitest import multipletests
 
 LOGS = ["days_since_last_order", "orders", "average_order_value"]
 # Defaults of the scorer and of the profile.
-SILHOUETTE_CUSTOMERS = 5000
+SILHOUETTE_CUSTOMERS, MAX_DEVIATIONS = 5000, 4
 VALUES_MAX, MINIMUM, RATE, IDEAL_SHARE = 20, 30, 0.05, 0.2
 
 
@@ -62,7 +62,8 @@ def clusters(figures: Figures, title: str, target: Path):
     for name, mean, deviation in zip(features, scaler.mean_, scaler.scale_):
         figures.check(f"mean of {name}", mean, estimates[f"mean.{name}"], 1e-9)
         figures.check("… standard deviation", deviation, estimates[f"deviation.{name}"], 1e-9)
-    points = pd.DataFrame(scaler.transform(known), index=known.index, columns=features)
+    scaled = scaler.transform(known).clip(-MAX_DEVIATIONS, MAX_DEVIATIONS)
+    points = pd.DataFrame(scaled, index=known.index, columns=features)
     names = sorted(found.cluster_name.dropna().unique())
     figures.check("clusters", int(estimates["clusters"]), len(names))
     centres = np.array([[estimates[f"{name}.{feature}"] for feature in features] for name in names])
