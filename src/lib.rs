@@ -18,6 +18,7 @@
 
 pub mod cli;
 pub mod demo;
+pub mod docs;
 pub mod engine;
 pub mod failure;
 pub mod plan;

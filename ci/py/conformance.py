@@ -75,6 +75,7 @@ def online_retail(figures: Figures, target: Path, data: Path):
     check("… with", Decimal("280206.02"), one(db, "select round(max(gross_revenue - discounts), 2) from customers"))
     check("net of returns", Decimal("8300065.814"), one(db, "select sum(net_revenue) from customers"))
     at_or_below_zero(figures, db, data)
+    concentration(figures, db, data)
     retained = db.execute("select active_customers from cohort_retention where dimension = 'all' and cohort_month = '2010-12-01' order by activity_month limit 4").fetchall()
     for month, (reference, (ours,)) in enumerate(zip((885, 324, 286, 340), retained)):
         check(f"cohort 2010-12, month {month}", reference, ours)
@@ -98,6 +99,29 @@ def at_or_below_zero(figures: Figures, db: duckdb.DuckDBPyConnection, data: Path
     figures.check("at or below zero, exact (raw rows summed in decimals)", exact, one(db, "select count(*) from customers where net_revenue <= 0"))
     noise = sum(decimals[key] == 0 and 0 < value < 1e-6 for key, value in floats.items())
     figures.check("… the difference: zeros that floating point lifts", exact - 50, noise)
+
+
+def concentration(figures: Figures, db: duckdb.DuckDBPyConnection, data: Path):
+    """Deciles and Gini of the buyers' net revenue, from the raw rows: Gini by ranks of single customers, a loss counted as zero."""
+    values, buyers = defaultdict(Decimal), set()
+    for file in sorted((data / "online_retail" / "by-day").glob("*.csv")):
+        with file.open(newline="") as rows:
+            for row in csv.DictReader(rows):
+                quantity, price = int(row["Quantity"]), Decimal(row["UnitPrice"])
+                values[row["CustomerID"]] += quantity * price
+                if not row["InvoiceNo"].startswith("C") and quantity > 0 and price > 0:
+                    buyers.add(row["CustomerID"])
+    ordered = sorted((values[customer] for customer in buyers if customer), reverse=True)
+    total, count = sum(ordered), len(ordered)
+    ours = db.execute("select customers, value, cumulative_share_of_value, gini from value_concentration where measure = 'net_revenue' order by decile").fetchall()
+    # No two of the buyers on either side of a tenth have the same value.
+    cuts = [-(-count * decile // 10) for decile in range(11)]
+    figures.check("buyers by decile", [after - before for before, after in zip(cuts, cuts[1:])], [row[0] for row in ours])
+    figures.check("net revenue of the top decile", sum(ordered[: cuts[1]]), ours[0][1])
+    figures.check("… of the top five", float(sum(ordered[: cuts[5]]) / total), ours[4][2], 1e-12)
+    gains = [max(value, Decimal(0)) for value in reversed(ordered)]
+    ranked = sum(rank * value for rank, value in enumerate(gains, 1))
+    figures.check("Gini of net revenue", float(2 * ranked / (count * sum(gains)) - Decimal(count + 1) / count), ours[0][3], 1e-12)
 
 
 def cdnow(figures: Figures, target: Path):

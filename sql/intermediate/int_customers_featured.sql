@@ -94,6 +94,7 @@ frequency_scores as (
         on ranks.as_of_date = totals.as_of_date
 ),
 
+-- Doubles hold whole numbers exactly, so that a share that is the bound of a tier is equal to it.
 monetary_scores as (
     select
         ranks.as_of_date,
@@ -103,8 +104,8 @@ monetary_scores as (
         / cast(totals.buyers as double) as share_above,
         case
             when totals.worth > 0
-                then cast(totals.worth - ranks.worth_below - ranks.worth as double)
-                    / cast(totals.worth as double)
+                then cast(10000 * (totals.worth - ranks.worth_below - ranks.worth) as double)
+                    / cast(10000 * totals.worth as double)
             else cast(1 as double)
         end as worth_share_above
     from monetary_ranks as ranks

@@ -87,15 +87,11 @@ foreign_amounts as (
     union all
     select
         'campaign_contacts' as entity,
-        campaign_contacts.currency,
-        coalesce(
-            local_date(campaign_contacts.contacted_at, $timezone), campaigns.started_on
-        ) as rate_date
+        currency,
+        local_date(contacted_at, $timezone) as rate_date
     from campaign_contacts
-    left join campaigns
-        on campaign_contacts.campaign_id = campaigns.campaign_id
-    where campaign_contacts.currency <> $currency
-        and campaign_contacts.cost_amount is not null
+    where currency <> $currency
+        and cost_amount is not null
     union all
     select 'marketing_spend' as entity, currency, spend_date as rate_date
     from marketing_spend

@@ -39,6 +39,8 @@ pub(super) enum Verb {
     Validate(PipelineArguments),
     /// Show what a pipeline does: a tree, JSON or a Mermaid graph
     Plan(PlanArguments),
+    /// Write a pipeline's documentation, made from its code: a data dictionary with column lineage
+    Docs(DocsArguments),
     /// Print the JSON Schemas of the files that a project holds, for editors
     Schema(SchemaArguments),
     /// Query the published tables of a pipeline
@@ -148,6 +150,15 @@ pub(super) enum PlanFormat {
     Json,
     /// A Mermaid flowchart
     Mermaid,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DocsArguments {
+    /// The pipeline file
+    pub(super) pipeline: PathBuf,
+    /// The folder for <pipeline>.md and <pipeline>.html; docs/<pipeline> where not given
+    #[arg(long, value_name = "DIR")]
+    pub(super) to: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

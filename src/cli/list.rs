@@ -181,4 +181,12 @@ mod tests {
             );
         }
     }
+    #[test]
+    fn schemes_are_told_by_what_they_read_and_their_segments() {
+        let text = schemes().unwrap();
+        let expected = "stuck_at_orders — reads int_customers_featured\n  \
+                        Customers who have made exactly stuck_at_orders orders, and no more.\n  \
+                        member, not_member by 2 rules\n\n";
+        assert!(text.contains(expected), "{text}");
+    }
 }

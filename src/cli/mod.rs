@@ -4,6 +4,7 @@ mod arguments;
 mod backtest;
 mod console;
 mod demo;
+mod docs;
 mod error;
 mod gc;
 mod generate;
@@ -73,6 +74,7 @@ async fn dispatch(verb: Verb, registry: &Registry) -> Result<(), CliError> {
         Verb::Run(arguments) => run::run(&arguments, registry).await,
         Verb::Validate(arguments) => plan::validate(&arguments, registry).await,
         Verb::Plan(arguments) => plan::plan(&arguments, registry).await,
+        Verb::Docs(arguments) => docs::docs(&arguments, registry).await,
         Verb::Schema(arguments) => schema::schema(&arguments),
         Verb::Query(arguments) => query::query(&arguments, registry).await,
         Verb::Generate(arguments) => generate::generate(&arguments).await,

@@ -12,6 +12,7 @@ use crate::spec::problem::{At, Problem, SourceText, did_you_mean};
 use crate::spec::table::TableFile;
 
 use super::compile::Compiling;
+use super::lineage::{self, TableLineage};
 use super::score::CheckedScore;
 use super::sql::{self, ParsedSql};
 use super::{
@@ -326,7 +327,7 @@ pub(super) async fn type_check(
         let Some(node) = graph.nodes.get(name) else {
             continue;
         };
-        let (schema, contract, work) = match node.layer {
+        let (schema, contract, work, lineage) = match node.layer {
             Layer::Raw => {
                 if let Some(source) = compiling.sources.get(name) {
                     let schema = crate::source::schema(&source.planned.table);
@@ -336,7 +337,13 @@ pub(super) async fn type_check(
             }
             Layer::Entity => match check_entity(compiling, name, node) {
                 Some((schema, contract)) => {
-                    (schema, Some(contract), Work::Union(node.inputs.clone()))
+                    let lineage = lineage::of_entity(&compiling.catalogue, &node.inputs, &contract);
+                    (
+                        schema,
+                        Some(contract),
+                        Work::Union(node.inputs.clone()),
+                        lineage,
+                    )
                 }
                 None => continue,
             },
@@ -351,15 +358,21 @@ pub(super) async fn type_check(
                             scorer: score.scorer,
                             checked,
                         },
+                        lineage::of_score(score),
                     )
                 }
                 None => continue,
             },
             Layer::Staging | Layer::Intermediate | Layer::Mart | Layer::Check => {
                 match check_sql(compiling, name, node, &bound).await {
-                    Some((schema, contract, statement, scans)) => {
-                        all_scans.insert(name.clone(), scans);
-                        (schema, Some(contract), Work::Sql(Box::new(statement)))
+                    Some(checked) => {
+                        all_scans.insert(name.clone(), checked.scans);
+                        (
+                            checked.schema,
+                            Some(checked.contract),
+                            Work::Sql(Box::new(checked.statement)),
+                            checked.lineage,
+                        )
                     }
                     None => continue,
                 }
@@ -372,6 +385,7 @@ pub(super) async fn type_check(
             inputs: node.inputs.clone(),
             schema,
             contract,
+            lineage,
             uses: 0,
             work,
         });
@@ -542,18 +556,22 @@ async fn check_features(compiling: &mut Compiling<'_>, name: &str, score: &Check
     }
 }
 
+/// A SQL table that was proven.
+struct CheckedSql {
+    schema: SchemaRef,
+    contract: Arc<TableFile>,
+    statement: Statement,
+    scans: BTreeMap<String, usize>,
+    lineage: TableLineage,
+}
+
 /// Plans a SQL table; where that fails its contract stands in, so that what reads it is checked all the same.
 async fn check_sql(
     compiling: &mut Compiling<'_>,
     name: &str,
     node: &Node,
     values: &BTreeMap<String, ParameterValue>,
-) -> Option<(
-    SchemaRef,
-    Arc<TableFile>,
-    Statement,
-    BTreeMap<String, usize>,
-)> {
+) -> Option<CheckedSql> {
     let table = compiling.catalogue.tables.get(name)?.clone();
     let contract = table.contract?;
     let promised = schema_of(&contract);
@@ -614,5 +632,11 @@ async fn check_sql(
         return None;
     }
     let scans = compiling.session.scans(&plan).unwrap_or_default();
-    Some((promised, contract, parsed.statement.clone(), scans))
+    Some(CheckedSql {
+        schema: promised,
+        contract,
+        statement: parsed.statement.clone(),
+        scans,
+        lineage: lineage::of(&plan),
+    })
 }

@@ -9,6 +9,7 @@ mod compile;
 mod definitions;
 mod entity;
 mod graph;
+pub mod lineage;
 pub mod parameters;
 pub mod render;
 mod rules;
@@ -34,6 +35,7 @@ use crate::spec::table::TableFile;
 
 pub use compile::compile;
 pub use definitions::defaults;
+use lineage::TableLineage;
 pub use parameters::ParameterValue;
 pub use scheme::ProvenScheme;
 
@@ -159,6 +161,8 @@ pub struct PlannedStage {
     pub schema: SchemaRef,
     /// What it promises.
     pub contract: Option<Arc<TableFile>>,
+    /// What its columns come from.
+    pub lineage: TableLineage,
     /// How often it is worked out where it is a view: by outputs and by tables written down.
     pub uses: usize,
     /// How it is made.

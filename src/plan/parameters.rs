@@ -1,12 +1,13 @@
 //! Named values in SQL, bound as typed literals in the parsed statement, never as text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use chrono::NaiveDate;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    self, DataType, Expr, TypedString, Value, ValueWithSpan, visit_expressions_mut,
+    self, DataType, Expr, TypedString, Value, ValueWithSpan, visit_expressions,
+    visit_expressions_mut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -141,4 +142,22 @@ pub fn bind(statement: &mut Statement, values: &BTreeMap<String, ParameterValue>
         ControlFlow::Continue(())
     });
     unknown
+}
+
+/// The parameters that a statement reads.
+pub fn names(statement: &Statement) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    if let Statement::Statement(inner) = statement {
+        let _: ControlFlow<()> = visit_expressions(inner.as_ref(), |expression| {
+            if let Expr::Value(ValueWithSpan {
+                value: Value::Placeholder(name),
+                ..
+            }) = expression
+            {
+                names.insert(name.trim_start_matches('$').to_owned());
+            }
+            ControlFlow::Continue(())
+        });
+    }
+    names
 }

@@ -164,7 +164,9 @@ impl Reading<'_> {
         let first = terms.next().unwrap_or_else(|| Err(self.misfit(text)))?;
         terms.try_fold(first, |sum, term| match (sum, term?) {
             (Point::Whole(a), Point::Whole(b)) if self.fits(a + b) => Ok(Point::Whole(a + b)),
-            (Point::Real(a), Point::Real(b)) if (a + b).is_finite() => Ok(Point::Real(a + b)),
+            (Point::Real(a), Point::Real(b)) => {
+                real(sum_as_written(a, b)).ok_or_else(|| self.misfit(text))
+            }
             _ => Err(self.misfit(text)),
         })
     }
@@ -288,6 +290,26 @@ impl Reading<'_> {
 fn real(value: f64) -> Option<Point> {
     // Adding zero makes negative zero, which sorts below zero, zero.
     value.is_finite().then_some(Point::Real(value + 0.0))
+}
+
+/// The double next to the sum of two numbers as they are written: 0.1 + 0.2 is 0.3.
+fn sum_as_written(a: f64, b: f64) -> f64 {
+    let (left, right) = (a.to_string(), b.to_string());
+    let digits = |text: &str| {
+        text.split_once('.')
+            .map_or(0, |(_, fraction)| fraction.len())
+    };
+    let scale = digits(&left).max(digits(&right));
+    let units = |text: &str| -> Option<i128> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        format!("{whole}{fraction:0<scale$}").parse().ok()
+    };
+    let sum = units(&left)
+        .zip(units(&right))
+        .and_then(|(left, right)| left.checked_add(right));
+    // As many digits as there are belong to a number that no person wrote.
+    sum.and_then(|sum| format!("{sum}e-{scale}").parse().ok())
+        .unwrap_or(a + b)
 }
 
 fn days(date: NaiveDate) -> Point {

@@ -233,6 +233,16 @@ fn a_bound_may_be_a_sum_of_parameters_within_its_type() {
          { segment: middle, when: { gap: '>= $half and < $half + 0.25' } }
          { segment: low, when: { gap: '>= 0.25 + $half' } }";
     assert_eq!(outcome(thirds), Ok(3));
+    // Told as decimals, 0.1 + 0.2 leaves nothing between itself and 0.3.
+    let tenths = "{ segment: a, when: { gap: '< 0.1 + 0.2' } }
+         { segment: b, when: { gap: '>= 0.3' } }
+         { segment: never, when: { gap: '>= 0.3 and < -0.1 + 0.4' } }";
+    assert_eq!(
+        outcome(tenths),
+        Err(vec![
+            "7: the rule `never` never holds: no possible `gap` meets its condition".to_owned()
+        ])
+    );
     assert_eq!(
         outcome("{ segment: a, when: { days: '< 9223372036854775807 + $three' } }"),
         Err(vec![
