@@ -7,6 +7,7 @@ use super::progress::{Display, JsonLines};
 use super::project::plan_of;
 use super::run::{is_human, stop_on_signal};
 use super::{CliError, console, summary};
+use crate::plan::Work;
 use crate::run::{Backtest, Observer, RunOptions, backtest};
 use crate::score::{CalibrationRow, Grouping, Period, Registry};
 
@@ -53,10 +54,9 @@ pub(super) async fn run(
         stop: stop_on_signal(),
     };
     let results = backtest(&plan, &options, &arguments.cutoffs).await?;
-    let scores = plan
-        .stages
-        .iter()
-        .filter(|stage| stage.layer == crate::plan::Layer::Score);
+    let scores = plan.stages.iter().filter(
+        |stage| matches!(&stage.work, Work::Score { checked, .. } if checked.is_validated()),
+    );
     let mut text = String::new();
     for score in scores.map(|stage| stage.name.as_str()) {
         let rows: Vec<Vec<String>> = results.iter().flat_map(|at| rows_of(at, score)).collect();

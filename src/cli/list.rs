@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn functions_are_told_by_signature_and_first_sentence() {
         let text = sql_functions();
-        assert_eq!(text.split_terminator("\n\n").count(), 28);
+        assert_eq!(text.split_terminator("\n\n").count(), 31);
         assert!(
             text.contains(
                 "\n\nbg_nbd_probability_alive(r, alpha, a, b, frequency, recency_age, customer_age)\n  \

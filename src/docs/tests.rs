@@ -53,7 +53,9 @@ async fn pages_are_well_formed_and_their_links_lead_somewhere() {
         let html = made.html;
         balanced(&html);
         let ids: BTreeSet<&str> = between(&html, "<section id=\"", "\"").collect();
-        for link in between(&html, "href=\"#", "\"") {
+        // The page's script makes links of its own, of the same sections.
+        let links = between(&html, "href=\"#", "\"").filter(|link| !link.starts_with("${"));
+        for link in links {
             assert!(ids.contains(link), "{path}: #{link}");
         }
         assert!(
@@ -93,17 +95,24 @@ async fn what_means_something_in_html_is_escaped() {
     );
 }
 
-/// Columns of marts that are parameters or that the SQL itself writes.
+/// Columns of marts that are parameters, counts of rows, or that the SQL itself writes.
 const WITHOUT_ORIGIN: &[&str] = &[
     "as_of_date",
     "attribution_model",
     "conversion_kind",
     "currency",
+    "decile",
     "dimension",
     "earlier_date",
     "from_date",
+    "is_projected",
+    "lost_customers",
+    "may_have_begun_earlier",
     "measure",
+    "record_type",
+    "scheme",
     "to_date",
+    "trait",
     "value_measure",
 ];
 /// A mart of words that the SQL itself writes.

@@ -9,7 +9,7 @@ use super::RunOptions;
 use super::error::RunError;
 use super::events::Events;
 use super::work::{Learned, RunAtWork};
-use crate::plan::{Layer, Plan};
+use crate::plan::{Plan, Work};
 use crate::score::{CalibrationRow, FitRow, Pool};
 
 /// What a cutoff showed.
@@ -85,12 +85,14 @@ pub async fn backtest(
     Ok(results)
 }
 
-/// The tables from which scores are made, and the scores.
+/// The scores that foretell what can be held against what came, and the tables from which they are made.
 fn needed_by_scores(plan: &Plan) -> BTreeSet<&str> {
     let mut needed = BTreeSet::new();
     // Whatever a table reads comes before it.
     for stage in plan.stages.iter().rev() {
-        if stage.layer == Layer::Score || needed.contains(stage.name.as_str()) {
+        let is_validated =
+            matches!(&stage.work, Work::Score { checked, .. } if checked.is_validated());
+        if is_validated || needed.contains(stage.name.as_str()) {
             needed.insert(stage.name.as_str());
             needed.extend(stage.inputs.iter().map(String::as_str));
         }

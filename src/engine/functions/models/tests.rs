@@ -260,7 +260,10 @@ async fn a_column_has_the_models_own_value_in_every_row() {
             .with_batch_size(batch_size);
         let context = context_with(config, None);
         register(&context, &rows);
-        for (name, arguments, _) in calls() {
+        // Functions of proportions have tests of their own.
+        let of_models = calls().into_iter();
+        let of_models = of_models.filter(|(_, arguments, _)| arguments[0] != "successes");
+        for (name, arguments, _) in of_models {
             let arguments = arguments.join(", ");
             let sql = format!("select {name}({arguments}) as value from rows order by id");
             let expected: Vec<Option<u64>> = rows
