@@ -1,5 +1,8 @@
-with web_events as (
-    select * from entities.web_events
+-- What a visit is known by is looked up among the visits of the same visitor in one running pass
+-- each way: the nearest known visit is the one with the lowest key of those that follow, and the
+-- highest of those that precede. Visitors whom nothing ever tells are left out before it.
+with visits as (
+    select * from int_visits_summarised
 ),
 
 orders as (
@@ -10,125 +13,91 @@ campaigns as (
     select * from entities.campaigns
 ),
 
--- Traffic that analytics tools write down as having no source tells none.
-events as (
-    select
-        event_id,
-        occurred_at,
-        visitor_id,
-        coalesce(
-            session_id, cast(local_date(occurred_at, $timezone) as varchar)
-        ) as session_id,
-        customer_id,
-        order_id,
-        coalesce(channel, '') as channel,
-        coalesce(campaign_id, '') as campaign_id,
-        case
-            when lower(source) in ('(direct)', '(none)', '(not set)') then ''
-            else coalesce(source, '')
-        end as source,
-        case
-            when lower(medium) in ('(direct)', '(none)', '(not set)') then ''
-            else coalesce(medium, '')
-        end as medium
-    from web_events
-    where local_date(occurred_at, $timezone) < $as_of
-),
-
--- What tells a source is joined to one text so that all of it comes from the same event: first_by
--- keeps one small number a visit.
-sourced as (
-    select
-        *,
-        channel || chr(31) || campaign_id || chr(31) || source || chr(31) || medium as origin,
-        case
-            when channel || campaign_id || source || medium <> '' then occurred_at
-        end as sourced_at
-    from events
-),
-
-visits as (
-    select
-        visitor_id,
-        session_id,
-        min(event_id) as visit_id,
-        min(occurred_at) as started_at,
-        first_by(origin, sourced_at) as origin,
-        min(customer_id) as customer_id,
-        min(order_id) as order_id
-    from sourced
-    group by visitor_id, session_id
-),
-
-split as (
-    select
-        visit_id,
-        visitor_id,
-        session_id,
-        started_at,
-        nullif(split_part(origin, chr(31), 1), '') as channel,
-        nullif(split_part(origin, chr(31), 2), '') as campaign_id,
-        nullif(split_part(origin, chr(31), 3), '') as source,
-        nullif(split_part(origin, chr(31), 4), '') as medium,
-        customer_id,
-        order_id
-    from visits
-),
-
 -- An order placed during the visit tells who the visitor was.
+ordering_visits as (
+    select visit_id, order_id
+    from visits
+    where order_id is not null
+        and customer_id is null
+),
+
+ordered as (
+    select ordering_visits.visit_id, orders.customer_id
+    from ordering_visits
+    inner join orders
+        on ordering_visits.order_id = orders.order_id
+),
+
 identified as (
     select
-        split.visit_id,
-        split.visitor_id,
-        split.started_at,
+        visits.visit_id,
+        visits.visitor_id,
+        visits.started_at,
         coalesce(
-            split.channel,
+            visits.channel,
             campaigns.channel,
-            split.medium,
-            split.source,
-            case when split.campaign_id is null then $direct_channel else 'unknown' end
+            visits.medium,
+            visits.source,
+            case when visits.campaign_id is null then $direct_channel else 'unknown' end
         ) as channel,
-        split.campaign_id,
-        split.source,
-        split.medium,
-        coalesce(split.customer_id, orders.customer_id) as known_customer_id
-    from split
+        visits.campaign_id,
+        coalesce(visits.customer_id, ordered.customer_id) as known_customer_id
+    from visits
+    left join ordered
+        on visits.visit_id = ordered.visit_id
     left join campaigns
-        on split.campaign_id = campaigns.campaign_id
-    left join orders
-        on split.order_id = orders.order_id
+        on visits.campaign_id = campaigns.campaign_id
 ),
 
--- Visits that lead to the same known one are counted to the same number, from the end for the next
--- known customer and from the beginning for the last.
-numbered as (
+known_visitors as (
+    select distinct visits.visitor_id
+    from visits
+    left join ordered
+        on visits.visit_id = ordered.visit_id
+    where visits.customer_id is not null
+        or ordered.customer_id is not null
+),
+
+keyed as (
     select
-        *,
-        count(known_customer_id) over (
-            partition by visitor_id
-            order by started_at desc, visit_id desc
-            rows between unbounded preceding and current row
-        ) as known_after,
-        count(known_customer_id) over (
-            partition by visitor_id
-            order by started_at, visit_id
-            rows between unbounded preceding and current row
-        ) as known_before
+        identified.*,
+        case
+            when identified.known_customer_id is not null
+                then lpad(
+                    cast(
+                        cast(
+                            round(date_part('epoch', identified.started_at) * 1000000) as bigint
+                        ) as varchar
+                    ),
+                    20,
+                    '0'
+                ) || chr(31) || identified.visit_id || chr(31) || identified.known_customer_id
+        end as known_key
     from identified
+    inner join known_visitors
+        on identified.visitor_id = known_visitors.visitor_id
 ),
 
-stitched as (
+neighboured as (
     select
         *,
         case
-            when $identity_stitching <> 'none' and known_after > 0
-                then max(known_customer_id) over (partition by visitor_id, known_after)
-        end as next_customer_id,
+            when $identity_stitching <> 'none'
+                then min(known_key) over (
+                    partition by visitor_id
+                    order by started_at desc, visit_id desc
+                    rows between unbounded preceding and current row
+                )
+        end as next_key,
         case
-            when $identity_stitching = 'next_or_last_known' and known_before > 0
-                then max(known_customer_id) over (partition by visitor_id, known_before)
-        end as last_customer_id
-    from numbered
+            when $identity_stitching = 'next_or_last_known'
+                then max(known_key) over (
+                    partition by visitor_id
+                    order by started_at, visit_id
+                    rows between unbounded preceding and current row
+                )
+        end as last_key
+    from keyed
 ),
 
 final as (
@@ -136,14 +105,16 @@ final as (
         visit_id,
         visitor_id,
         started_at,
-        coalesce(known_customer_id, next_customer_id, last_customer_id) as customer_id,
+        coalesce(
+            known_customer_id,
+            split_part(next_key, chr(31), 3),
+            split_part(last_key, chr(31), 3)
+        ) as customer_id,
         known_customer_id is not null as is_known,
         channel,
         campaign_id,
-        source,
-        medium,
         lower(channel) = lower($direct_channel) as is_direct
-    from stitched
+    from neighboured
 )
 
 select * from final

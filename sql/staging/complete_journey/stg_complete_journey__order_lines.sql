@@ -1,5 +1,5 @@
--- A sum of cents that floating point left at 4.440892e-16 is nothing. Shelf price = what was received
--- and what the retailer took off; refunds of makers are neither.
+-- A sum of cents that floating point left at 4.440892e-16 is nothing. The shelf price is what was
+-- received and what the retailer took off; refunds of makers are neither.
 with transactions as (
     select
         *,
