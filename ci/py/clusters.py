@@ -17,6 +17,8 @@ from sklearn.metrics import silhouette_score
 from sklearn.preprocessing import StandardScaler
 from statsmodels.stats.multitest import multipletests
 
+# As sql/scores/customer_clusters.yml declares them.
+FEATURES = ["days_since_last_order", "orders", "average_order_value", "discount_share", "return_share", "variety"]
 LOGS = ["days_since_last_order", "orders", "average_order_value"]
 # Defaults of the scorer and of the profile.
 SILHOUETTE_CUSTOMERS, MAX_DEVIATIONS = 5000, 4
@@ -50,7 +52,7 @@ def clusters(figures: Figures, title: str, target: Path):
     for reason in fits.reason.dropna():
         print(f"    {reason}")
     estimates = fits.dropna(subset=["estimate"]).set_index("parameter").estimate
-    features = [name.removeprefix("mean.") for name in estimates.index if name.startswith("mean.")]
+    features = [name for name in FEATURES if f"mean.{name}" in estimates.index]
     assert not set(features) & set(left_out)
     values = described[features].astype(float).copy()
     for name in set(features) & set(LOGS):
