@@ -274,10 +274,26 @@ fn clusters_that_stand_out_alike_are_told_apart_by_how_far() {
         named(&four),
         [4, 3, 2, 1].map(|place| format!("{word}_{place}"))
     );
+}
+
+#[test]
+fn clusters_of_one_name_that_differ_more_in_another_feature_are_told_apart_by_it() {
+    let pair: [&[f64]; 2] = [&[0.61, -0.66, 0.64], &[0.74, -0.66, -0.73]];
+    let word = "high_days_since_last_order";
+    assert_eq!(
+        named(&pair),
+        ["higher", "lower"].map(|side| format!("{word}_and_{side}_discount_share"))
+    );
+    let three: [&[f64]; 3] = [&[0.1, 0.9, 0.2], &[0.1, 0.9, -0.7], &[0.1, 1.0, 0.7]];
+    assert_eq!(
+        named(&three),
+        ["middle", "lower", "higher"].map(|side| format!("high_orders_and_{side}_discount_share"))
+    );
     assert_eq!(
         named(&[&[0.1, 0.0, 0.0], &[0.0, 0.1, 0.0]]),
-        ["average_2", "average_1"]
+        ["higher", "lower"].map(|side| format!("average_and_{side}_days_since_last_order"))
     );
+    assert_eq!(named(&[&[0.0, 0.0, 0.0]]), ["average"]);
 }
 
 /// What a shop's customers are like: days since the last order, orders, value of an order, share of discounts.
