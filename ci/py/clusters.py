@@ -17,9 +17,11 @@ from sklearn.metrics import silhouette_score
 from sklearn.preprocessing import StandardScaler
 from statsmodels.stats.multitest import multipletests
 
+# As sql/scores/customer_clusters.yml declares them.
+FEATURES = ["days_since_last_order", "orders", "average_order_value", "discount_share", "return_share", "variety"]
 LOGS = ["days_since_last_order", "orders", "average_order_value"]
 # Defaults of the scorer and of the profile.
-SILHOUETTE_CUSTOMERS = 5000
+SILHOUETTE_CUSTOMERS, MAX_DEVIATIONS = 5000, 4
 VALUES_MAX, MINIMUM, RATE, IDEAL_SHARE = 20, 30, 0.05, 0.2
 
 
@@ -39,6 +41,12 @@ class Figures:
         self.missed += not held
         print(f"{name:<52} {reference:>18.12g} {ours:>18.12g} {difference:>12.3g} {'pass' if held else 'MISS'}")
 
+    def no_worse(self, name: str, reference, ours, tolerance: float):
+        """Ours may be below, as neither search is sure to find the least; above only within `tolerance` of the reference."""
+        held = ours <= reference * (1 + tolerance)
+        self.missed += not held
+        print(f"{name:<52} {reference:>18.12g} {ours:>18.12g} {ours - reference:>12.3g} {'pass' if held else 'MISS'}")
+
 
 def clusters(figures: Figures, title: str, target: Path):
     figures.section(f"{title}: k-means beside scikit-learn")
@@ -50,7 +58,7 @@ def clusters(figures: Figures, title: str, target: Path):
     for reason in fits.reason.dropna():
         print(f"    {reason}")
     estimates = fits.dropna(subset=["estimate"]).set_index("parameter").estimate
-    features = [name.removeprefix("mean.") for name in estimates.index if name.startswith("mean.")]
+    features = [name for name in FEATURES if f"mean.{name}" in estimates.index]
     assert not set(features) & set(left_out)
     values = described[features].astype(float).copy()
     for name in set(features) & set(LOGS):
@@ -62,13 +70,14 @@ def clusters(figures: Figures, title: str, target: Path):
     for name, mean, deviation in zip(features, scaler.mean_, scaler.scale_):
         figures.check(f"mean of {name}", mean, estimates[f"mean.{name}"], 1e-9)
         figures.check("… standard deviation", deviation, estimates[f"deviation.{name}"], 1e-9)
-    points = pd.DataFrame(scaler.transform(known), index=known.index, columns=features)
+    scaled = scaler.transform(known).clip(-MAX_DEVIATIONS, MAX_DEVIATIONS)
+    points = pd.DataFrame(scaled, index=known.index, columns=features)
     names = sorted(found.cluster_name.dropna().unique())
     figures.check("clusters", int(estimates["clusters"]), len(names))
     centres = np.array([[estimates[f"{name}.{feature}"] for feature in features] for name in names])
 
     best = KMeans(len(names), n_init=50, tol=0, max_iter=1000, random_state=1).fit(points.to_numpy())
-    figures.check("inertia, the best of 50 starts of scikit-learn", best.inertia_, estimates["inertia"], 1e-6)
+    figures.no_worse("inertia, the best of 50 starts of scikit-learn", best.inertia_, estimates["inertia"], 1e-6)
     own = KMeans(len(names), init=centres, n_init=1, tol=0, max_iter=1000).fit(points.to_numpy())
     figures.check("inertia, scikit-learn from our centres", own.inertia_, estimates["inertia"], 1e-6)
     same = (found.cluster_name[points.index] == np.array(names)[own.labels_]).sum()

@@ -31,8 +31,9 @@ final as (
         end as discount_share,
         case
             when customers.orders > 0 and customers.gross_revenue > 0
-                then cast(customers.returned_revenue as double)
-                    / cast(customers.gross_revenue as double)
+                then cast(
+                    least(customers.returned_revenue, customers.gross_revenue) as double
+                ) / cast(customers.gross_revenue as double)
         end as return_share,
         varieties.variety
     from customers

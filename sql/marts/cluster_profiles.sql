@@ -14,7 +14,7 @@ valued as (
 
 members as (
     select
-        coalesce(clusters.cluster_name, 'none') as cluster_name,
+        coalesce(clusters.cluster_name, 'not_clustered') as cluster_name,
         valued.orders,
         described.days_since_last_order,
         valued.gross_revenue,

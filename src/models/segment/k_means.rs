@@ -15,10 +15,12 @@ use crate::chunks::ordered_fold;
 
 /// The most clusters there may be: more have no names that anybody remembers.
 const CLUSTERS_MAX: usize = 100;
-/// A start ends when an iteration moves the centres by less than this, in deviations: enough to tell starts apart.
+/// A start ends when an iteration moves the centres by less than this, in deviations: enough to tell most starts apart.
 const ROUGH: f64 = 1e-3;
-/// The best start goes on until this, and with it the sum of squares is exact to about its square.
+/// The best starts go on until this, and with it the sum of squares is exact to about its square.
 const FINE: f64 = 1e-9;
+/// How many go on: several, as starts that are on their way to different minima may be close together.
+const FINALISTS: usize = 6;
 
 /// How clusters are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,21 +86,29 @@ impl ValidKMeansParams {
                 lloyd.run(clusters, KMeansInit::KMeansPlusPlus, seed, ROUGH)
             })
             .collect();
-        let whole = tried
+        let mut finalists: Vec<KMeans> = tried
             .into_iter()
             .flatten()
-            .filter(|tried| tried.sizes.iter().all(|size| *size > 0));
-        let best = whole.min_by(|a, b| a.inertia.total_cmp(&b.inertia));
-        let fine = best.and_then(|best| {
-            let centres = Array2::from_shape_vec((clusters, points.dimensions()), best.centres);
-            lloyd.run(
-                clusters,
-                KMeansInit::Precomputed(centres.ok()?),
-                params.seed,
-                FINE,
-            )
-        });
-        fine.filter(|fine| fine.sizes.iter().all(|size| *size > 0))
+            .filter(KMeans::is_whole)
+            .collect();
+        // Stable, so that of equal ones the first start is first.
+        finalists.sort_by(|a, b| a.inertia.total_cmp(&b.inertia));
+        finalists.truncate(FINALISTS);
+        let fine: Vec<Option<KMeans>> = finalists
+            .into_par_iter()
+            .map(|rough| {
+                let shape = (clusters, points.dimensions());
+                let centres = Array2::from_shape_vec(shape, rough.centres).ok()?;
+                lloyd.run(
+                    clusters,
+                    KMeansInit::Precomputed(centres),
+                    params.seed,
+                    FINE,
+                )
+            })
+            .collect();
+        let fine = fine.into_iter().flatten().filter(KMeans::is_whole);
+        fine.min_by(|a, b| a.inertia.total_cmp(&b.inertia))
             .ok_or(SegmentError::EmptyCluster { clusters })
     }
 }
@@ -251,6 +261,11 @@ impl KMeans {
     #[must_use]
     pub fn converged(&self) -> bool {
         self.converged
+    }
+
+    /// Whether every cluster has a row.
+    fn is_whole(&self) -> bool {
+        self.sizes.iter().all(|size| *size > 0)
     }
 
     /// The position of the centre nearest to a row of as many values, the first of several, and the distance to it.

@@ -104,7 +104,7 @@ impl Points {
         usize::from(!self.is_empty()) + changes.count()
     }
 
-    /// Each value as `scale` of its column and itself makes it. Increasing in the value, so that the order stays.
+    /// Each value as `scale` of its column and itself makes it. It never falls as the value grows, so that the order stays.
     pub(super) fn mapped(&self, columns: &[usize], scale: impl Fn(usize, f64) -> f64) -> Self {
         let rows = self.rows();
         Self {

@@ -19,11 +19,14 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// (value − mean) / deviation, and 0 without a deviation.
+    /// (value − mean) / deviation, and 0 without a deviation; what is further from the mean than `limit` deviations is
+    /// taken to be so far, so that a few customers who are like nobody do not make a cluster of their own.
     #[must_use]
-    pub fn standardised(&self, value: f64) -> f64 {
-        self.deviation
-            .map_or(0.0, |deviation| (value - self.mean) / deviation)
+    pub fn standardised(&self, value: f64, limit: f64) -> f64 {
+        let z = self
+            .deviation
+            .map_or(0.0, |deviation| (value - self.mean) / deviation);
+        z.max(-limit).min(limit)
     }
 }
 
@@ -59,11 +62,11 @@ impl Scales {
             .collect()
     }
 
-    /// The columns that vary, standardised. The points are those that the scales are of, or like them.
+    /// The columns that vary, standardised within `limit`. The points are those that the scales are of, or like them.
     #[must_use]
-    pub fn standardised(&self, points: &Points) -> Points {
+    pub fn standardised(&self, points: &Points, limit: f64) -> Points {
         points.mapped(&self.varying(), |column, value| {
-            self.scales[column].standardised(value)
+            self.scales[column].standardised(value, limit)
         })
     }
 }

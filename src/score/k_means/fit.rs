@@ -126,7 +126,7 @@ impl Checked {
                 told: "every feature is the same for every customer".to_owned(),
             });
         }
-        let points = scales.standardised(&raw);
+        let points = scales.standardised(&raw, self.max_deviations);
         let few = points.thinned(self.silhouette_customers);
         let numbers = self.numbers.clone().map(|number| number as usize);
         let candidates = match self.clusters {
@@ -162,6 +162,7 @@ impl Checked {
         Clusters {
             columns: columns.collect(),
             names: names(&features, &centres),
+            max_deviations: self.max_deviations,
             model: fitted.model.clone(),
         }
     }

@@ -1,7 +1,7 @@
 //! `k_means`: which customers are alike, in clusters with names that stay.
 //!
-//! The features that the pipeline lists, the skewed ones as logarithms, are standardised over a sample of customers, the
-//! clusters are found there (`fit`), and each customer is told the nearest (`predict`). Where the pipeline gives no number
+//! The features that the pipeline lists, the skewed ones as logarithms, are standardised over a sample of customers and
+//! bounded (`max_deviations`), the clusters are found there (`fit`), and each customer is told the nearest (`predict`). Where the pipeline gives no number
 //! of clusters, the one with the largest mean silhouette is taken. A feature that nobody has, or everybody the same, is
 //! left out; a customer of whom a feature is unknown has no cluster, and `reason` says why.
 //!
@@ -91,6 +91,7 @@ impl Scorer for KMeans {
         let min_customers = whole("min_customers", 2..=1_000_000_000, 100);
         let fit_customers = whole("fit_customers", 100..=10_000_000, 100_000);
         let silhouette_customers = whole("silhouette_customers", 100..=50_000, 5000);
+        let max_deviations = parameters.number("max_deviations", 1.0..=1e9, 4.0);
         if features.is_empty() {
             let help = "list columns of the input: features: [days_since_last_order, orders]";
             let message = "there are no features to compare customers by".to_owned();
@@ -117,6 +118,7 @@ impl Scorer for KMeans {
                 seed,
                 max_iterations: 1000,
             },
+            max_deviations,
             min_customers: min_customers as usize,
             fit_customers: fit_customers as usize,
             silhouette_customers: silhouette_customers as usize,
@@ -134,6 +136,8 @@ struct Checked {
     /// Among which numbers it is chosen.
     numbers: std::ops::RangeInclusive<u64>,
     params: KMeansParams,
+    /// How far from the mean a feature counts at most, in deviations.
+    max_deviations: f64,
     min_customers: usize,
     fit_customers: usize,
     silhouette_customers: usize,

@@ -23,6 +23,8 @@ pub(super) struct Column {
 pub(super) struct Clusters {
     pub(super) columns: Vec<Column>,
     pub(super) model: KMeans,
+    /// How far from the mean a feature counts at most, in deviations.
+    pub(super) max_deviations: f64,
     /// One a centre.
     pub(super) names: Vec<String>,
 }
@@ -114,7 +116,7 @@ impl Clusters {
             if !is_usable(value) {
                 return Err(place);
             }
-            point[place] = column.scale.standardised(value);
+            point[place] = column.scale.standardised(value, self.max_deviations);
         }
         Ok(self.model.nearest(point))
     }

@@ -21,6 +21,9 @@ const PARAMS: KMeansParams = KMeansParams {
     max_iterations: 300,
 };
 
+/// Further than anybody is.
+const WIDE: f64 = 1e9;
+
 fn irises() -> Points {
     Points::new(4, IRISES.concat()).unwrap()
 }
@@ -38,7 +41,7 @@ fn fit(clusters: usize, points: &Points) -> KMeans {
 #[test]
 fn irises_match_scikit_learn() {
     let raw = irises();
-    let standardised = Scales::of(&raw).standardised(&raw);
+    let standardised = Scales::of(&raw).standardised(&raw, WIDE);
     let expected = [
         (&raw, 2, 152.3479517603579, 0.6810461692117462),
         (&raw, 3, 78.851441426146, 0.5528190123564095),
@@ -121,7 +124,7 @@ fn neither_the_order_of_rows_nor_the_number_of_threads_changes_a_bit() {
             .unwrap();
         pool.install(|| {
             let raw = Points::new(3, rows.concat()).unwrap();
-            let points = Scales::of(&raw).standardised(&raw);
+            let points = Scales::of(&raw).standardised(&raw, WIDE);
             let params = KMeansParams {
                 clusters: 4,
                 starts: 8,
@@ -150,9 +153,11 @@ fn scales_are_those_of_the_population() {
         1e-15,
     );
     assert_eq!(scales.scales()[1].deviation, None);
-    assert_eq!(scales.scales()[1].standardised(9.0), 0.0);
+    assert_eq!(scales.scales()[1].standardised(9.0, WIDE), 0.0);
+    assert_eq!(scales.scales()[0].standardised(3000.0, 4.0), 4.0);
+    assert_eq!(scales.scales()[0].standardised(-3000.0, 4.0), -4.0);
     assert_eq!(scales.varying(), [0]);
-    assert_eq!(scales.standardised(&points).dimensions(), 1);
+    assert_eq!(scales.standardised(&points, WIDE).dimensions(), 1);
     close(signed_log(-(1.0_f64.exp()) + 1.0), -1.0, 1e-15);
     assert_eq!(signed_log(0.0), 0.0);
 }
@@ -269,10 +274,26 @@ fn clusters_that_stand_out_alike_are_told_apart_by_how_far() {
         named(&four),
         [4, 3, 2, 1].map(|place| format!("{word}_{place}"))
     );
+}
+
+#[test]
+fn clusters_of_one_name_that_differ_more_in_another_feature_are_told_apart_by_it() {
+    let pair: [&[f64]; 2] = [&[0.61, -0.66, 0.64], &[0.74, -0.66, -0.73]];
+    let word = "high_days_since_last_order";
+    assert_eq!(
+        named(&pair),
+        ["higher", "lower"].map(|side| format!("{word}_and_{side}_discount_share"))
+    );
+    let three: [&[f64]; 3] = [&[0.1, 0.9, 0.2], &[0.1, 0.9, -0.7], &[0.1, 1.0, 0.7]];
+    assert_eq!(
+        named(&three),
+        ["middle", "lower", "higher"].map(|side| format!("high_orders_and_{side}_discount_share"))
+    );
     assert_eq!(
         named(&[&[0.1, 0.0, 0.0], &[0.0, 0.1, 0.0]]),
-        ["average_2", "average_1"]
+        ["higher", "lower"].map(|side| format!("average_and_{side}_days_since_last_order"))
     );
+    assert_eq!(named(&[&[0.0, 0.0, 0.0]]), ["average"]);
 }
 
 /// What a shop's customers are like: days since the last order, orders, value of an order, share of discounts.
@@ -296,7 +317,7 @@ fn customer(rng: &mut ChaCha12Rng) -> [f64; 4] {
 fn clusters_of(rows: &[[f64; 4]], seed: u64) -> (Vec<String>, Vec<usize>) {
     let raw = Points::new(4, rows.concat()).unwrap();
     let scales = Scales::of(&raw);
-    let points = scales.standardised(&raw);
+    let points = scales.standardised(&raw, WIDE);
     let params = KMeansParams {
         clusters: 4,
         starts: 10,
@@ -316,7 +337,7 @@ fn clusters_of(rows: &[[f64; 4]], seed: u64) -> (Vec<String>, Vec<usize>) {
             .scales()
             .iter()
             .zip(row)
-            .map(|(scale, value)| scale.standardised(*value))
+            .map(|(scale, value)| scale.standardised(*value, WIDE))
             .collect();
         model.nearest(&scaled).0
     });
