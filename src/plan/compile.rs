@@ -15,7 +15,7 @@ use super::catalogue::Catalogue;
 use super::graph::Graph;
 use super::{
     Plan, PlanError, PlannedOutput, PlannedSource, RESERVED_TABLES, Work, check, definitions,
-    entity, fingerprint, graph, rules, score,
+    entity, fingerprint, rules, score, type_check,
 };
 
 /// What the steps share.
@@ -103,7 +103,7 @@ pub async fn compile(
     let scores = score::check(&mut compiling, project, settings.as_ref());
     let mut graph = Graph::of(&mut compiling, &scores, &parameters);
     rules::check(&mut compiling, &graph);
-    let stages = graph::type_check(&mut compiling, &mut graph, scores, &parameters).await;
+    let stages = type_check::type_check(&mut compiling, &mut graph, scores, &parameters).await;
     graph.warn_of_unread(&mut compiling);
 
     let (Some(settings), true) = (settings, compiling.problems.is_empty()) else {

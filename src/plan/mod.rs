@@ -16,6 +16,7 @@ mod rules;
 pub mod scheme;
 mod score;
 mod sql;
+mod type_check;
 mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -182,6 +182,13 @@ pub struct InputColumn {
     pub sql_type: SqlType,
 }
 
+impl InputColumn {
+    /// The column `name` of this type.
+    pub const fn new(name: &'static str, sql_type: SqlType) -> Self {
+        Self { name, sql_type }
+    }
+}
+
 /// A column that a scorer makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutputColumn {
@@ -191,6 +198,17 @@ pub struct OutputColumn {
     pub sql_type: SqlType,
     /// What it means, with its unit.
     pub description: &'static str,
+}
+
+impl OutputColumn {
+    /// The column `name` of this type, with what it means.
+    pub const fn new(name: &'static str, sql_type: SqlType, description: &'static str) -> Self {
+        Self {
+            name,
+            sql_type,
+            description,
+        }
+    }
 }
 
 /// A table that a fit looks at: some columns of a table that the scorer reads.

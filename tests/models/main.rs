@@ -8,7 +8,6 @@
 
 mod ahead;
 mod bg_bb;
-mod bg_bb_properties;
 mod bg_nbd;
 mod cdnow;
 mod covariates;

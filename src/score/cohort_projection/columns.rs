@@ -11,101 +11,89 @@ use super::super::{InputColumn, OutputColumn, ScoreError};
 use super::Projection;
 use crate::spec::SqlType;
 
-const fn input(name: &'static str, sql_type: SqlType) -> InputColumn {
-    InputColumn { name, sql_type }
-}
-
-const fn output(name: &'static str, sql_type: SqlType, description: &'static str) -> OutputColumn {
-    OutputColumn {
-        name,
-        sql_type,
-        description,
-    }
-}
-
 /// Of what is scored, one row a cohort and month ahead.
 pub(super) const INPUT: &[InputColumn] = &[
-    input("dimension", SqlType::Varchar),
-    input("dimension_value", SqlType::Varchar),
-    input("cohort_month", SqlType::Date),
-    input("months_ahead", SqlType::Bigint),
+    InputColumn::new("dimension", SqlType::Varchar),
+    InputColumn::new("dimension_value", SqlType::Varchar),
+    InputColumn::new("cohort_month", SqlType::Date),
+    InputColumn::new("months_ahead", SqlType::Bigint),
 ];
 
 /// Of the histories, one row a cohort and history.
 pub(super) const HISTORIES: &[InputColumn] = &[
-    input("dimension", SqlType::Varchar),
-    input("dimension_value", SqlType::Varchar),
-    input("cohort_month", SqlType::Date),
-    input("frequency", SqlType::Bigint),
-    input("recency_age", SqlType::Bigint),
-    input("opportunities", SqlType::Bigint),
-    input("customers", SqlType::Bigint),
+    InputColumn::new("dimension", SqlType::Varchar),
+    InputColumn::new("dimension_value", SqlType::Varchar),
+    InputColumn::new("cohort_month", SqlType::Date),
+    InputColumn::new("frequency", SqlType::Bigint),
+    InputColumn::new("recency_age", SqlType::Bigint),
+    InputColumn::new("opportunities", SqlType::Bigint),
+    InputColumn::new("customers", SqlType::Bigint),
 ];
 
 /// Of the observed months, one row a cohort and month.
 pub(super) const MONTHS: &[InputColumn] = &[
-    input("dimension", SqlType::Varchar),
-    input("dimension_value", SqlType::Varchar),
-    input("activity_month", SqlType::Date),
-    input("months_since_first_order", SqlType::Bigint),
-    input("is_partial_month", SqlType::Boolean),
-    input("customers", SqlType::Bigint),
-    input("active_customers", SqlType::Bigint),
+    InputColumn::new("dimension", SqlType::Varchar),
+    InputColumn::new("dimension_value", SqlType::Varchar),
+    InputColumn::new("activity_month", SqlType::Date),
+    InputColumn::new("months_since_first_order", SqlType::Bigint),
+    InputColumn::new("is_partial_month", SqlType::Boolean),
+    InputColumn::new("customers", SqlType::Bigint),
+    InputColumn::new("active_customers", SqlType::Bigint),
 ];
 
 pub(super) const OUTPUT: &[OutputColumn] = &[
-    output(
+    OutputColumn::new(
         "dimension",
         SqlType::Varchar,
         "What cohorts are told apart by besides their month.",
     ),
-    output("dimension_value", SqlType::Varchar, "Its value."),
-    output(
+    OutputColumn::new("dimension_value", SqlType::Varchar, "Its value."),
+    OutputColumn::new(
         "cohort_month",
         SqlType::Date,
         "First day of the month of the first order.",
     ),
-    output(
+    OutputColumn::new(
         "months_ahead",
         SqlType::Bigint,
         "Months after the last whole one that the cohort was observed in, from 1.",
     ),
-    output(
+    OutputColumn::new(
         "projected_retention",
         SqlType::Double,
         "Share of the cohort from 0 to 1 expected to order in that month.",
     ),
-    output(
+    OutputColumn::new(
         "projected_retention_low",
         SqlType::Double,
         "Lower limit of the share that will order.",
     ),
-    output(
+    OutputColumn::new(
         "projected_retention_high",
         SqlType::Double,
         "Upper limit of the share that will order.",
     ),
-    output(
+    OutputColumn::new(
         "projected_survival",
         SqlType::Double,
         "Share of the cohort from 0 to 1 expected to be customers still, whether or not they order in that month.",
     ),
-    output(
+    OutputColumn::new(
         "projected_survival_low",
         SqlType::Double,
         "Lower limit of the share that will be customers still.",
     ),
-    output(
+    OutputColumn::new(
         "projected_survival_high",
         SqlType::Double,
         "Upper limit of the share that will be customers still.",
     ),
-    output(
+    OutputColumn::new(
         "model",
         SqlType::Varchar,
         "The model: bg_bb or shifted_beta_geometric; null where there is none.",
     ),
-    output(
+    OutputColumn::new(
         "reason",
         SqlType::Varchar,
         "too_few_customers, too_few_months or no_model where there is no projection; needed_prior where the model was \

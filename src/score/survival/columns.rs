@@ -11,100 +11,88 @@ use super::super::{InputColumn, OutputColumn, ScoreError};
 use super::Curve;
 use crate::spec::SqlType;
 
-const fn input(name: &'static str, sql_type: SqlType) -> InputColumn {
-    InputColumn { name, sql_type }
-}
-
-const fn output(name: &'static str, sql_type: SqlType, description: &'static str) -> OutputColumn {
-    OutputColumn {
-        name,
-        sql_type,
-        description,
-    }
-}
-
 /// One row a value of a dimension and tenure.
 pub(super) const INPUT: &[InputColumn] = &[
-    input("dimension", SqlType::Varchar),
-    input("dimension_value", SqlType::Varchar),
-    input("tenure", SqlType::Bigint),
-    input("lost_customers", SqlType::Bigint),
-    input("censored_customers", SqlType::Bigint),
+    InputColumn::new("dimension", SqlType::Varchar),
+    InputColumn::new("dimension_value", SqlType::Varchar),
+    InputColumn::new("tenure", SqlType::Bigint),
+    InputColumn::new("lost_customers", SqlType::Bigint),
+    InputColumn::new("censored_customers", SqlType::Bigint),
 ];
 
 pub(super) const OUTPUT: &[OutputColumn] = &[
-    output(
+    OutputColumn::new(
         "dimension",
         SqlType::Varchar,
         "What customers are told apart by.",
     ),
-    output("dimension_value", SqlType::Varchar, "Its value."),
-    output(
+    OutputColumn::new("dimension_value", SqlType::Varchar, "Its value."),
+    OutputColumn::new(
         "tenure",
         SqlType::Bigint,
         "Time since the beginning, in the unit of the input.",
     ),
-    output(
+    OutputColumn::new(
         "at_risk",
         SqlType::Bigint,
         "Customers who were still there and observed just before that tenure.",
     ),
-    output(
+    OutputColumn::new(
         "lost_customers",
         SqlType::Bigint,
         "Of these, those lost at that tenure.",
     ),
-    output(
+    OutputColumn::new(
         "censored_customers",
         SqlType::Bigint,
         "Of these, those of whom nothing later is known.",
     ),
-    output(
+    OutputColumn::new(
         "survival",
         SqlType::Double,
         "Share of customers from 0 to 1 who are still there after that tenure.",
     ),
-    output(
+    OutputColumn::new(
         "standard_error",
         SqlType::Double,
         "Greenwood's standard error of survival; null where survival is 0.",
     ),
-    output(
+    OutputColumn::new(
         "survival_low",
         SqlType::Double,
         "Lower confidence limit of survival, on the scale ln(-ln S); null where survival is 0.",
     ),
-    output(
+    OutputColumn::new(
         "survival_high",
         SqlType::Double,
         "Upper confidence limit of survival, likewise.",
     ),
-    output(
+    OutputColumn::new(
         "median_tenure",
         SqlType::Bigint,
         "Least tenure at which half of the value's customers are gone; null where they are not.",
     ),
-    output(
+    OutputColumn::new(
         "median_low",
         SqlType::Bigint,
         "Lower confidence limit of median_tenure; null where there is none.",
     ),
-    output(
+    OutputColumn::new(
         "median_high",
         SqlType::Bigint,
         "Upper confidence limit of median_tenure; null where there is none.",
     ),
-    output(
+    OutputColumn::new(
         "restricted_to",
         SqlType::Bigint,
         "Tenure at which tenures are cut off for mean_tenure: the declared one, or the longest observed where that is shorter.",
     ),
-    output(
+    OutputColumn::new(
         "mean_tenure",
         SqlType::Double,
         "Mean of the value's tenures cut off at restricted_to.",
     ),
-    output(
+    OutputColumn::new(
         "mean_standard_error",
         SqlType::Double,
         "Standard error of mean_tenure.",
