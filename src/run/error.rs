@@ -60,7 +60,7 @@ pub enum RunError {
         broken: String,
     },
     /// Checks that rows break.
-    #[error("{}; nothing was published", told(broken))]
+    #[error("{}", told(broken))]
     Checks {
         /// Each of them.
         broken: Vec<BrokenCheck>,
@@ -106,12 +106,14 @@ impl RunError {
 }
 
 fn told(broken: &[BrokenCheck]) -> String {
-    let checks: Vec<String> = broken.iter().map(BrokenCheck::to_string).collect();
-    format!(
-        "{} checks are broken\n  {}\n",
-        checks.len(),
-        checks.join("\n  ")
-    )
+    let mut text = match broken.len() {
+        1 => "a check is broken; nothing was published".to_owned(),
+        several => format!("{several} checks are broken; nothing was published"),
+    };
+    for check in broken {
+        text.push_str(&format!("\n  {check}"));
+    }
+    text
 }
 
 /// What lies at the bottom of an engine's error: a raw table, the data, or the engine itself.

@@ -210,6 +210,68 @@ fn set_validation(shop: &Path, validation: &str) {
 }
 
 #[test]
+fn rows_that_break_a_check_stop_the_run_or_are_told_as_a_warning() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    assert_eq!(code(&run_demo(&shop, &[])), 0);
+    let before = published(&shop, "customer_values");
+
+    let check = shop.join("sql/checks/customers_named_by_nobody.sql");
+    std::fs::write(
+        &check,
+        "select customer_id from entities.customers where customer_id <> ''",
+    )
+    .unwrap();
+    let contract = |severity: &str| {
+        format!(
+            "table: customers_named_by_nobody\ndescription: Nobody has an id.\ngrain: one row a customer\n\
+             key: [customer_id]\ncheck: {{ severity: {severity}, max_rows: 2, help: take the ids away }}\ncolumns:\n  \
+             customer_id: {{ type: varchar, required: true, description: The customer. }}\n"
+        )
+    };
+    std::fs::write(check.with_extension("yml"), contract("error")).unwrap();
+    let refused = run_demo(&shop, &[]);
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(
+        told.contains("a check is broken; nothing was published\n  `customers_named_by_nobody`: "),
+        "{told}"
+    );
+    assert!(
+        told.contains("rows break it: Nobody has an id.\n    customer_id = C"),
+        "{told}"
+    );
+    assert!(told.contains("\n    to do: take the ids away\n"), "{told}");
+    assert_eq!(published(&shop, "customer_values"), before);
+
+    std::fs::write(check.with_extension("yml"), contract("warning")).unwrap();
+    let warned = run_demo(&shop, &[]);
+    let told = text(&warned.stderr);
+    assert_eq!(code(&warned), 0, "{told}");
+    assert!(told.contains("rows break it: Nobody has an id."), "{told}");
+}
+
+#[test]
+fn an_amount_without_the_rate_of_its_day_stops_the_run() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    let path = shop.join("pipelines/demo.yml");
+    let pipeline = std::fs::read_to_string(&path).unwrap();
+    let rates = "  exchange_rates: [stg_treasury__exchange_rates]\n";
+    let treasury = "  - sources/treasury.yml\n";
+    assert!(pipeline.contains(rates) && pipeline.contains(treasury));
+    std::fs::write(&path, pipeline.replace(rates, "").replace(treasury, "")).unwrap();
+    let refused = run_demo(&shop, &[]);
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(told.contains("`exchange_rates_missing`: "), "{told}");
+    assert!(
+        told.contains("entity = marketing_spend, currency = USD, rate_date = 2022-01-01, rows = 2"),
+        "{told}"
+    );
+}
+
+#[test]
 fn predictions_past_a_bound_stop_the_run_and_readers_keep_what_they_had() {
     let folder = project("400");
     let shop = folder.path().join("shop");
