@@ -133,7 +133,7 @@ with definitions (kpi, unit, definition, source_tables) as (
         (
             'customer_acquisition_cost',
             'currency a customer',
-            'marketing_spend ÷ new_customers of the same month.',
+            'What of marketing_spend counts as winning customers ÷ new_customers of the same month.',
             'int_marketing_spend_valued, int_purchase_days_sequenced'
         ),
         (

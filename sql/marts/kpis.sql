@@ -99,7 +99,11 @@ surveys as (
 spends as (
     select
         date_trunc('month', spend_date) as month,
-        case when count(spend) = count(*) then sum(spend) end as marketing_spend
+        case when count(spend) = count(*) then sum(spend) end as marketing_spend,
+        case
+            when count(*) filter (where is_acquisition and spend is null) = 0
+                then coalesce(sum(spend) filter (where is_acquisition), 0)
+        end as acquisition_spend
     from marketing_spend
     where spend_date < $as_of
     group by date_trunc('month', spend_date)
@@ -166,6 +170,7 @@ joined as (
         surveys.promoters,
         surveys.detractors,
         spends.marketing_spend,
+        spends.acquisition_spend,
         predictions.predicted_lifetime_value
     from months
     left join purchases on months.month = purchases.month
@@ -310,7 +315,7 @@ final as (
         100 * cast(decomposed.promoters - decomposed.detractors as double)
         / cast(nullif(decomposed.nps_responses, 0) as double) as net_promoter_score,
         cast(decomposed.marketing_spend as decimal(18, 4)) as marketing_spend,
-        cast(decomposed.marketing_spend as double)
+        cast(decomposed.acquisition_spend as double)
         / cast(nullif(decomposed.new_customers, 0) as double) as customer_acquisition_cost,
         cast(histories.value as double)
         / cast(nullif(histories.lost_customers, 0) as double) as lifetime_value,
