@@ -37,10 +37,12 @@ pub(super) fn init(arguments: &InitArguments) -> Result<(), CliError> {
                 || path.starts_with(&format!("sql/staging/{system}/"))
         })
     };
+    // An intermediate file with two underscores is of a system too, none of the example's.
+    let of_another = |path: &str| path.starts_with("sql/intermediate/") && path.contains("__");
     let wanted = |path: &str| {
         path == PIPELINE
             || of_system(path)
-            || path.starts_with("sql/") && !path.starts_with("sql/staging/")
+            || path.starts_with("sql/") && !path.starts_with("sql/staging/") && !of_another(path)
     };
     let mut files = 0;
     for file in shipped.files().filter(|file| wanted(&file.path)) {
