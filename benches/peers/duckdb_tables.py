@@ -138,7 +138,7 @@ def main():
         db.execute(sql.format(orders=orders, as_of=as_of))
     write("customers", "select * from summaries order by customer_id")
     write("rfm_scores", SCORES)
-    write("cohort_retention", COHORTS)
+    write("cohorts", COHORTS)
 
 
 if __name__ == "__main__":
