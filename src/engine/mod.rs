@@ -1,6 +1,7 @@
 //! The SQL engine as cvm uses it: one dialect, one set of functions, for planning and for running.
 
 pub mod functions;
+mod merge_joins;
 pub mod session;
 pub mod types;
 

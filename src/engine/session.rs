@@ -23,15 +23,21 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{
     EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, Volatility, lit,
 };
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col};
 use datafusion::sql::parser::Statement;
 use object_store::ObjectStore;
 
 use super::functions;
+use super::merge_joins::MergeLargeJoins;
 
+/// The part of the memory that one side of a hash join may take: several are held at the same time, and each is copied once.
+const JOIN_SHARE: usize = 16;
 /// How many of the largest consumers an out-of-memory message names.
 const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(4);
 
@@ -72,10 +78,13 @@ impl Session {
             .with_disk_manager_builder(disk)
             .with_memory_pool(Arc::new(pool))
             .build_arc()?;
-        Ok(Self::with_context(SessionContext::new_with_config_rt(
-            configuration(options.threads),
-            runtime,
-        )))
+        let state = SessionStateBuilder::new()
+            .with_config(configuration(options.threads))
+            .with_runtime_env(runtime)
+            .with_default_features()
+            .with_physical_optimizer_rules(rules(options.memory_limit / JOIN_SHARE))
+            .build();
+        Ok(Self::with_context(SessionContext::new_with_state(state)))
     }
 
     fn with_context(context: SessionContext) -> Self {
@@ -348,6 +357,19 @@ impl Session {
 
 fn null_of(data_type: &DataType) -> Result<ScalarValue> {
     ScalarValue::try_from(data_type)
+}
+
+/// The engine's own rules, and after its choice of joins ours.
+pub(super) fn rules(largest_side: usize) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    let chosen = rules
+        .iter()
+        .position(|rule| rule.name() == "join_selection");
+    let ours = MergeLargeJoins {
+        bytes: largest_side,
+    };
+    rules.insert(chosen.map_or(0, |place| place + 1), Arc::new(ours));
+    rules
 }
 
 fn configuration(threads: usize) -> SessionConfig {
