@@ -156,6 +156,10 @@ fn columns(stage: &PlannedStage) -> Block {
                 if let Some(maximum) = column.maximum {
                     kind.push_str(&format!(", at most {maximum}"));
                 }
+                if let Some(accepted) = &column.accepted_values {
+                    let texts: Vec<_> = accepted.iter().map(|text| text.value.as_str()).collect();
+                    kind.push_str(&format!(", one of {}", texts.join(", ")));
+                }
                 row(name, kind, column.required, &column.description)
             })
             .collect(),

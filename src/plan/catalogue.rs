@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::spec::problem::{At, Problem, SourceText};
-use crate::spec::table::TableFile;
-use crate::spec::{Project, yaml};
+use crate::spec::table::{ContractColumn, TableFile};
+use crate::spec::{Project, SqlType, yaml};
 
 use super::{ENTITIES, Layer, RESERVED_TABLES, sql};
 
@@ -209,6 +209,42 @@ fn check_fault(layer: Layer, contract: &TableFile, file: &Arc<SourceText>) -> Op
     Some(Problem::new("cvm::plan::check", file, at, message, help))
 }
 
+/// What is wrong with the values that a contract accepts in a column, and what to do.
+fn limits_fault(name: &str, column: &ContractColumn) -> Option<(String, &'static str)> {
+    let sql_type = column.sql_type;
+    let has_bounds = column.minimum.is_some() || column.maximum.is_some();
+    let is_number = matches!(
+        sql_type,
+        SqlType::Bigint | SqlType::Double | SqlType::Decimal { .. }
+    );
+    let is_text = sql_type == SqlType::Varchar;
+    if has_bounds && !is_number {
+        let message = format!("`minimum` and `maximum` bind numbers, and `{name}` is {sql_type}");
+        return Some((
+            message,
+            "leave them out, or give the texts as `accepted_values`",
+        ));
+    }
+    if let (Some(minimum), Some(maximum)) = (column.minimum, column.maximum)
+        && minimum > maximum
+    {
+        let message =
+            format!("`{name}` is to be at least {minimum} and at most {maximum}: no number is");
+        return Some((message, "exchange the two"));
+    }
+    match &column.accepted_values {
+        Some(_) if !is_text => Some((
+            format!("`accepted_values` are texts, and `{name}` is {sql_type}"),
+            "leave them out, or bound the numbers by `minimum` and `maximum`",
+        )),
+        Some(accepted) if accepted.is_empty() => Some((
+            format!("`{name}` accepts no value at all"),
+            "list the texts that it can hold, or leave `accepted_values` out",
+        )),
+        _ => None,
+    }
+}
+
 fn read_contract(file: &Arc<SourceText>, name: &str) -> Result<Arc<TableFile>, Vec<Problem>> {
     let contract: TableFile = yaml::decode(file, &|_| None)?;
     let mut problems = Vec::new();
@@ -252,6 +288,11 @@ fn read_contract(file: &Arc<SourceText>, name: &str) -> Result<Arc<TableFile>, V
             "there are no columns".to_owned(),
             "describe each column",
         );
+    }
+    for (name, column) in &contract.columns {
+        if let Some((message, help)) = limits_fault(name, &column.value) {
+            fault(column.at, message, help);
+        }
     }
     if problems.is_empty() {
         Ok(Arc::new(contract))

@@ -1,5 +1,5 @@
 //! What is checked on every row while it is written: the key strictly increases (so it is unique,
-//! and rows are sorted by it), and required columns have no nulls.
+//! and rows are sorted by it), required columns have no nulls, and values are within their contract's limits.
 
 use arrow::array::{Array, RecordBatch};
 use arrow::row::{OwnedRow, RowConverter, SortField};
@@ -40,6 +40,7 @@ impl RowChecks {
     /// Checks the next chunk.
     pub(super) fn check(&mut self, chunk: &RecordBatch) -> Result<(), PublishError> {
         self.check_nulls(chunk)?;
+        self.check_values(chunk)?;
         self.check_key(chunk)?;
         self.rows += chunk.num_rows() as u64;
         Ok(())
@@ -63,6 +64,23 @@ impl RowChecks {
                 column: column.name.clone(),
                 example,
             });
+        }
+        Ok(())
+    }
+
+    fn check_values(&self, chunk: &RecordBatch) -> Result<(), PublishError> {
+        for (column, array) in self.table.columns.iter().zip(chunk.columns()) {
+            let outside = column.limits.first_outside(array);
+            let outside = outside.map_err(|e| PublishError::encode(&self.table.name)(e.into()))?;
+            if let Some(row) = outside {
+                return Err(PublishError::NotAccepted {
+                    table: self.table.name.clone(),
+                    column: column.name.clone(),
+                    value: text_of(array, row),
+                    limits: column.limits.to_string(),
+                    example: self.key_text(chunk, row),
+                });
+            }
         }
         Ok(())
     }
@@ -124,12 +142,8 @@ impl RowChecks {
 
     /// `customer_id = 12346, order_date = 2011-01-18`
     fn key_text(&self, chunk: &RecordBatch, row: usize) -> String {
-        let options = FormatOptions::default().with_null("null");
         let part = |&i: &usize| {
-            let value = ArrayFormatter::try_new(chunk.column(i), &options).map_or_else(
-                |_| "?".to_owned(),
-                |formatter| formatter.value(row).to_string(),
-            );
+            let value = text_of(chunk.column(i), row);
             format!("{} = {value}", self.table.columns[i].name)
         };
         self.key_positions
@@ -138,4 +152,12 @@ impl RowChecks {
             .collect::<Vec<_>>()
             .join(", ")
     }
+}
+
+fn text_of(column: &dyn Array, row: usize) -> String {
+    let options = FormatOptions::default().with_null("null");
+    ArrayFormatter::try_new(column, &options).map_or_else(
+        |_| "?".to_owned(),
+        |formatter| formatter.value(row).to_string(),
+    )
 }

@@ -84,6 +84,23 @@ pub enum PublishError {
         /// The key of the first such row (or its number, where the key itself is null).
         example: String,
     },
+    /// A column holds a value that its contract does not accept.
+    #[error(
+        "table {table}: column {column} is to be {limits} by its contract, but is {value}, first at {example}: mend the \
+         SQL or what it reads, or widen the contract"
+    )]
+    NotAccepted {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// The value.
+        value: String,
+        /// The values that its contract accepts.
+        limits: String,
+        /// The key of the first such row.
+        example: String,
+    },
     /// A column's type can't be read by every BI tool.
     #[error("table {table}: {source}")]
     Unpublishable {
@@ -230,7 +247,9 @@ impl PublishError {
             | Self::StablePathsBehind { .. }
             | Self::ReadBack { .. }
             | Self::Footer { .. } => FailureKind::TransientStore,
-            Self::KeyNotUnique { .. } | Self::RequiredNull { .. } => FailureKind::DataQuality,
+            Self::KeyNotUnique { .. } | Self::RequiredNull { .. } | Self::NotAccepted { .. } => {
+                FailureKind::DataQuality
+            }
             Self::Unpublishable { .. }
             | Self::InvalidName { .. }
             | Self::OtherPipeline { .. }

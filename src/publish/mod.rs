@@ -44,6 +44,7 @@ mod error;
 mod gc;
 mod history;
 mod layout;
+mod limits;
 mod manifest;
 mod marker;
 mod publication;
@@ -64,6 +65,7 @@ pub use error::{BoxError, PublishError};
 pub use gc::{GcOptions, GcReport, RemovedRun, gc};
 pub use history::{commits, current_commit, run_manifest};
 pub use layout::Target;
+pub use limits::ValueLimits;
 pub use manifest::{
     CheckResult, ColumnManifest, Commit, CommittedTable, FileManifest, RunManifest, TableManifest,
 };

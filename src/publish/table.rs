@@ -7,6 +7,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use super::column::{arrow_type, published_type};
 use super::error::PublishError;
 use super::layout::is_plain_name;
+use super::limits::ValueLimits;
 use super::manifest::ColumnManifest;
 use crate::spec::types::SqlType;
 
@@ -19,6 +20,8 @@ pub struct ColumnToWrite {
     pub sql_type: SqlType,
     /// Whether it is never null. Key columns always are.
     pub required: bool,
+    /// The values that it may hold.
+    pub limits: ValueLimits,
     /// What it means; written into the file and the manifest.
     pub description: String,
 }
@@ -56,6 +59,7 @@ impl TableToWrite {
                 name: field.name().clone(),
                 sql_type,
                 required: !field.is_nullable(),
+                limits: ValueLimits::default(),
                 description: field
                     .metadata()
                     .get("description")

@@ -10,10 +10,11 @@ use super::error::RunError;
 use super::work::{Learned, RunAtWork};
 use crate::engine::types::sql_type;
 use crate::plan::{MODEL_CALIBRATION, MODEL_FITS, PlannedOutput, ROWS_SET_ASIDE};
-use crate::publish::{BoxError, ColumnToWrite, Publication, Rows, Sink, TableToWrite};
+use crate::publish::{BoxError, ColumnToWrite, Publication, Rows, Sink, TableToWrite, ValueLimits};
 use crate::score::{PreviousFits, calibration_to_batch, fits_to_batch};
 use crate::source::set_aside_schema;
 use crate::spec::SqlType;
+use crate::spec::table::ContractColumn;
 
 /// A table that cvm itself makes, in words.
 struct OwnTable<'a> {
@@ -70,6 +71,7 @@ impl Outputs<'_> {
                     name: name.clone(),
                     sql_type: column.value.sql_type,
                     required: column.value.required,
+                    limits: limits_of(&column.value),
                     description: column.value.description.clone(),
                 })
                 .collect(),
@@ -230,6 +232,16 @@ impl Outputs<'_> {
     }
 }
 
+fn limits_of(column: &ContractColumn) -> ValueLimits {
+    let accepted = column.accepted_values.as_ref();
+    ValueLimits {
+        minimum: column.minimum,
+        maximum: column.maximum,
+        accepted_values: accepted
+            .map(|values| values.iter().map(|value| value.value.clone()).collect()),
+    }
+}
+
 /// The columns of a table that cvm itself makes.
 fn columns_of(schema: &Schema, descriptions: &[&str]) -> Vec<ColumnToWrite> {
     let described = schema.fields().iter().zip(descriptions);
@@ -239,6 +251,7 @@ fn columns_of(schema: &Schema, descriptions: &[&str]) -> Vec<ColumnToWrite> {
                 name: field.name().clone(),
                 sql_type: sql_type(field.data_type())?,
                 required: !field.is_nullable(),
+                limits: ValueLimits::default(),
                 description: (*description).to_owned(),
             })
         })

@@ -169,6 +169,7 @@ pub(super) fn contract() -> TableFile {
             required: true,
             minimum: None,
             maximum: None,
+            accepted_values: None,
             description: description.to_owned(),
         })
     };
