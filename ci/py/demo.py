@@ -317,13 +317,35 @@ def others(figures: Figures, company: Company):
     figures.section("truth/experiments.json and truth/returns.json")
     cents = sum(arm["cost_cents"] for experiment in company.truth("experiments") for arm in experiment["arms"])
     figures.exact("cost of contacts, cents", cents, int(company.row("select sum(contact_cost) from customer_values")[0] * 100))
+    results = {
+        row[:2]: row[2:]
+        for row in company.rows(
+            "select campaign_id, arm, share_of_campaign, purchase_rate, purchase_rate_difference, customers, buying_customers,"
+            " cast(contact_cost * 100 as bigint), is_control from campaign_results"
+        )
+    }
     for experiment in company.truth("experiments"):
         for arm in experiment["arms"]:
-            figures.absent(f"{experiment['campaign_id']} {arm['arm']}: share, purchase rate, lift", "contacts of campaigns are in no mart")
+            name = f"{experiment['campaign_id']} {arm['arm']}"
+            found = results.get((experiment["campaign_id"], arm["arm"]))
+            share, rate, difference, customers, buyers, cost, is_control = found or (None,) * 7
+            figures.figure(f"{name}: share of the audience", arm["share"], share)
+            figures.figure(f"{name}: purchase rate", arm["purchase_rate"], rate)
+            if arm["lift"]:
+                figures.figure(f"{name}: purchase rate above the control's", arm["lift"], difference)
+            figures.exact(f"{name}: customers", arm["contacts"], customers)
+            figures.exact(f"{name}: buyers", arm["converted"], buyers)
+            figures.exact(f"{name}: cost, cents", arm["cost_cents"], cost)
+            figures.exact(f"{name}: control", str(arm["is_control"]), str(is_control))
     returned = sum(category["returned_lines"] for category in company.truth("returns"))
     figures.exact("returned lines of all categories", returned, int(company.row("select sum(returns) from customers")[0]))
+    rates = company.by_key(
+        "select dimension_value, returned_lines, return_rate from return_rates where dimension = 'category'"
+    )
     for category in company.truth("returns"):
-        figures.absent(f"{category['category']}: return rate", "no mart has the lines' category")
+        back, rate = rates.get(category["category"]) or (None,) * 2
+        figures.exact(f"{category['category']}: returned lines", category["returned_lines"], back)
+        figures.figure(f"{category['category']}: return rate", category["return_rate"], rate)
 
     figures.section("Prospects: who is known and never bought")
     found = company.by_key(

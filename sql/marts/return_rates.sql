@@ -1,0 +1,174 @@
+with lines as (
+    select * from int_order_lines_valued
+),
+
+returns as (
+    select * from int_returns_valued
+),
+
+products as (
+    select * from entities.products
+),
+
+-- A return does not tell which of two lines of one order with the same product it is of.
+sold as (
+    select
+        order_id,
+        product_id,
+        count(*) as lines,
+        sum(quantity) as quantity,
+        sum(revenue) as revenue,
+        count(revenue) = count(*) as has_revenue,
+        max(order_date) + cast($return_days as int) < $as_of as is_old
+    from lines
+    where line_kind = 'sale' and (revenue is null or revenue <> 0)
+    group by 1, 2
+),
+
+came_back as (
+    select
+        order_id,
+        product_id,
+        count(*) as lines
+    from returns
+    where order_id is not null and product_id is not null
+    group by 1, 2
+),
+
+sold_by_product as (
+    select
+        sold.product_id,
+        sum(sold.lines) as lines,
+        sum(sold.quantity) as quantity,
+        sum(sold.revenue) as revenue,
+        bool_and(sold.has_revenue) as has_revenue,
+        sum(case when sold.is_old then sold.lines else 0 end) as old_lines,
+        sum(
+            case when sold.is_old then least(sold.lines, coalesce(came_back.lines, 0)) end
+        ) as old_returned
+    from sold
+    left join came_back
+        on sold.order_id = came_back.order_id
+        and sold.product_id = came_back.product_id
+    group by sold.product_id
+),
+
+returned_by_product as (
+    select
+        product_id,
+        count(*) as lines,
+        count(order_id) as lines_of_orders,
+        sum(quantity) as quantity,
+        sum(returned_revenue) as revenue,
+        count(returned_revenue) = count(*) as has_revenue
+    from returns
+    group by product_id
+),
+
+by_product as (
+    select
+        product_id,
+        lines,
+        quantity,
+        revenue,
+        has_revenue,
+        old_lines,
+        coalesce(old_returned, 0) as old_returned,
+        0 as returned_lines,
+        0 as returned_of_orders,
+        0 as returned_quantity,
+        cast(0 as decimal(18, 4)) as returned_revenue,
+        true as has_returned_revenue
+    from sold_by_product
+    union all
+    select
+        product_id,
+        0 as lines,
+        cast(null as bigint) as quantity,
+        cast(0 as decimal(18, 4)) as revenue,
+        true as has_revenue,
+        0 as old_lines,
+        0 as old_returned,
+        lines as returned_lines,
+        lines_of_orders as returned_of_orders,
+        coalesce(quantity, 0) as returned_quantity,
+        coalesce(revenue, 0) as returned_revenue,
+        has_revenue as has_returned_revenue
+    from returned_by_product
+),
+
+by_category as (
+    select
+        by_product.*,
+        coalesce(products.category, 'unknown') as category
+    from by_product
+    left join products
+        on by_product.product_id = products.product_id
+),
+
+placed as (
+    select
+        'category' as dimension,
+        category as dimension_value,
+        by_category.*
+    from by_category
+    union all
+    select
+        'all' as dimension,
+        'all' as dimension_value,
+        by_category.*
+    from by_category
+),
+
+summed as (
+    select
+        dimension,
+        dimension_value,
+        cast(sum(lines) as bigint) as lines,
+        cast(sum(quantity) as bigint) as quantity,
+        case when bool_and(has_revenue) then sum(revenue) end as revenue,
+        cast(sum(returned_lines) as bigint) as returned_lines,
+        cast(sum(returned_of_orders) as bigint) as returned_of_orders,
+        cast(sum(returned_quantity) as bigint) as returned_quantity,
+        case when bool_and(has_returned_revenue) then sum(returned_revenue) end as returned_revenue,
+        cast(sum(old_lines) as bigint) as old_lines,
+        cast(sum(old_returned) as bigint) as old_returned
+    from placed
+    group by 1, 2
+),
+
+-- Of a source whose returns name no orders nobody knows which of the old lines came back.
+rated as (
+    select
+        *,
+        case
+            when old_lines > 0 and (returned_lines = 0 or returned_of_orders > 0)
+                then cast(old_returned as double) / old_lines
+        end as return_rate
+    from summed
+),
+
+final as (
+    select
+        dimension,
+        dimension_value,
+        lines,
+        quantity,
+        cast(revenue as decimal(18, 4)) as revenue,
+        returned_lines,
+        returned_quantity,
+        cast(returned_revenue as decimal(18, 4)) as returned_revenue,
+        case
+            when revenue > 0 then cast(returned_revenue as double) / cast(revenue as double)
+        end as returned_revenue_share,
+        old_lines as measured_lines,
+        case when return_rate is not null then old_returned end as measured_returned_lines,
+        return_rate,
+        case
+            when return_rate is not null
+                then sqrt(return_rate * (1 - return_rate) / old_lines)
+        end as return_rate_standard_error
+    from rated
+)
+
+select * from final
