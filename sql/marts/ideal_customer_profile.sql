@@ -63,26 +63,18 @@ bounded as (
 
 known as (
     select
-        trait,
-        sum(customers) as customers_known,
-        sum(ideal_customers) as ideal_customers_known
+        *,
+        sum(customers) over (partition by trait) as customers_known,
+        sum(ideal_customers) over (partition by trait) as ideal_customers_known
     from bounded
-    group by trait
 ),
 
 grouped as (
     select
-        bounded.trait,
-        bounded.trait_value,
-        bounded.customers,
-        bounded.ideal_customers,
-        bounded.customers - bounded.ideal_customers as others,
-        known.customers_known,
-        known.ideal_customers_known,
-        known.customers_known - known.ideal_customers_known as others_known
-    from bounded
-    inner join known
-        on bounded.trait = known.trait
+        *,
+        customers - ideal_customers as others,
+        customers_known - ideal_customers_known as others_known
+    from known
 ),
 
 -- What everybody has in common, or nearly nobody has, is not tested, and so does not make the
