@@ -70,7 +70,7 @@ class Bench:
         self.summaries, self.columns = self.lake / "scores" / "int_customers_summarised.parquet", given.work / "summaries.columns"
 
     def cvm(self, pipeline: str) -> tuple[float, float]:
-        command = [self.given.cvm, "run", str(self.project / "pipelines" / f"{pipeline}.yml"), "--as-of", AS_OF, "--threads", str(self.given.threads)]
+        command = [self.given.cvm, "run", str(self.project / "pipelines" / f"{pipeline}.yml"), "--as-of", AS_OF, "--no-cache", "--threads", str(self.given.threads)]
         return measured(command, CVM_RAW=f"file:{self.given.raw}", CVM_LAKE=f"file:{self.lake}")
 
     def duckdb(self) -> tuple[float, float]:

@@ -30,7 +30,7 @@ class Case:
         self.days = cycle(AS_OF)
 
     def start(self) -> subprocess.Popen:
-        command = [self.cvm, "run", self.pipeline, "--as-of", next(self.days)]
+        command = [self.cvm, "run", self.pipeline, "--as-of", next(self.days), "--no-cache"]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
 
     def finish(self, process: subprocess.Popen) -> int:

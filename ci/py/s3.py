@@ -93,7 +93,7 @@ def main() -> int:
         objects = server.put_folder(Path(raw))
         print(f"      {objects} raw objects in the bucket", flush=True)
         environment = os.environ | server.environment | {"CVM_RAW": f"s3://{BUCKET}", "CVM_LAKE": f"s3://{BUCKET}"}
-        command = [cvm, "run", pipeline, "--as-of", as_of]
+        command = [cvm, "run", pipeline, "--as-of", as_of, "--no-cache"]
 
         def start() -> subprocess.Popen:
             return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

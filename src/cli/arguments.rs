@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::run::machine;
@@ -70,8 +70,17 @@ pub(super) struct RunArguments {
     /// The pipeline file, as in pipelines/online_retail.yml
     pub(super) pipeline: PathBuf,
     /// The exclusive end of what the run sees, a scheduler's data interval end: YYYY-MM-DD
-    #[arg(long, value_name = "DATE")]
-    pub(super) as_of: NaiveDate,
+    #[arg(long, value_name = "DATE", required_unless_present = "replay")]
+    pub(super) as_of: Option<NaiveDate>,
+    /// Leave out objects that the store got after this moment, as in 2024-07-01T03:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(super) known_at: Option<DateTime<Utc>>,
+    /// Read exactly the objects that an earlier run read, as of its day, and publish the same bytes
+    #[arg(long, value_name = "RUN_ID", conflicts_with_all = ["as_of", "known_at"])]
+    pub(super) replay: Option<String>,
+    /// Run even where nothing has changed since the last run
+    #[arg(long)]
+    pub(super) no_cache: bool,
     #[command(flatten)]
     pub(super) limits: Limits,
 }

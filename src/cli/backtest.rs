@@ -8,7 +8,7 @@ use super::project::plan_of;
 use super::run::{is_human, stop_on_signal};
 use super::{CliError, console, summary};
 use crate::plan::Work;
-use crate::run::{Backtest, Observer, RunOptions, backtest};
+use crate::run::{Backtest, Inputs, Observer, RunOptions, backtest};
 use crate::score::{CalibrationRow, Grouping, Period, Registry};
 
 const HEADER: [&str; 12] = [
@@ -44,6 +44,8 @@ pub(super) async fn run(
     };
     let options = RunOptions {
         as_of: chrono::NaiveDate::default(),
+        inputs: Inputs::default(),
+        reuse: false,
         run_id: String::new(),
         threads: limits.threads(),
         memory_limit: limits.memory_limit(),

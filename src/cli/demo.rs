@@ -11,7 +11,7 @@ use super::project::compile_in;
 use super::{CliError, console, generate, run, summary, truths};
 use crate::demo::{GenerateOptions, GenerateReport};
 use crate::plan::Plan;
-use crate::run::{PublishedTables, QueryError, machine, open_target};
+use crate::run::{Inputs, PublishedTables, QueryError, machine, open_target};
 use crate::score::Registry;
 use crate::spec::Project;
 
@@ -43,7 +43,12 @@ pub(super) async fn demo(arguments: &DemoArguments, registry: &Registry) -> Resu
         other => std::env::var(other).ok(),
     };
     let plan = compile_in(&project, PIPELINE, registry, &environment).await?;
-    let report = run::execute(&plan, folder.clone(), options.as_of, &arguments.limits).await?;
+    let what = run::WhatToRun {
+        as_of: options.as_of,
+        inputs: Inputs::default(),
+        reuse: false,
+    };
+    let report = run::execute(&plan, folder.clone(), what, &arguments.limits).await?;
     console::err(&summary::of(&report));
     let findings = Findings::read(&plan, &folder).await?;
     console::out(&tell(&made, &findings, &folder))

@@ -11,23 +11,45 @@ use super::progress::{Display, JsonLines};
 use super::project::plan_of;
 use super::{CliError, console, summary};
 use crate::plan::Plan;
-use crate::run::{self, Observer, RunOptions, RunReport};
+use crate::run::{self, Inputs, Observer, RunOptions, RunReport};
 use crate::score::Registry;
 
 pub(super) async fn run(arguments: &RunArguments, registry: &Registry) -> Result<(), CliError> {
     let (plan, root) = plan_of(&arguments.pipeline, registry).await?;
-    let report = execute(&plan, root, arguments.as_of, &arguments.limits).await?;
+    let (inputs, as_of) = match (&arguments.replay, arguments.as_of) {
+        (Some(run_id), _) => {
+            let target = run::open_target(&plan, &root)?;
+            Inputs::of_run(&plan, &target, run_id).await?
+        }
+        (None, as_of) => (
+            Inputs::known_at(arguments.known_at),
+            as_of.unwrap_or_default(),
+        ),
+    };
+    let what = WhatToRun {
+        as_of,
+        inputs,
+        reuse: !arguments.no_cache,
+    };
+    let report = execute(&plan, root, what, &arguments.limits).await?;
     if is_human(arguments.limits.log) {
         console::err(&summary::of(&report));
     }
     Ok(())
 }
 
+/// What a run sees, and whether it may end at once where nothing has changed.
+pub(super) struct WhatToRun {
+    pub(super) as_of: NaiveDate,
+    pub(super) inputs: Inputs,
+    pub(super) reuse: bool,
+}
+
 /// Runs a plan, watched as the user asked for, and stopped by SIGTERM or Ctrl-C.
 pub(super) async fn execute(
     plan: &Plan,
     root: PathBuf,
-    as_of: NaiveDate,
+    what: WhatToRun,
     limits: &Limits,
 ) -> Result<RunReport, CliError> {
     let observer: Arc<dyn Observer> = if is_human(limits.log) {
@@ -36,7 +58,9 @@ pub(super) async fn execute(
         Arc::new(JsonLines::default())
     };
     let options = RunOptions {
-        as_of,
+        as_of: what.as_of,
+        inputs: what.inputs,
+        reuse: what.reuse,
         run_id: uuid::Uuid::now_v7().to_string(),
         threads: limits.threads(),
         memory_limit: limits.memory_limit(),

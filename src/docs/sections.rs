@@ -188,7 +188,7 @@ fn checks(plan: &Plan) -> Section {
     let sources = plan.sources.iter().map(|source| {
         vec![
             Inline::Table(source.name.clone()),
-            Inline::Text(format!(" ({})", source.max_bad_share)),
+            Inline::Text(format!(" ({})", source.tolerance.max_bad_share)),
         ]
     });
     let mut shares = vec![Inline::Text(
@@ -356,7 +356,11 @@ fn sources(plan: &Plan, declared: &Declared) -> Vec<Section> {
                 labelled("Format", text(format_of(&table.format))),
                 labelled(
                     "Share of rows that may be set aside",
-                    code(source.max_bad_share.to_string()),
+                    code(source.tolerance.max_bad_share.to_string()),
+                ),
+                labelled(
+                    "Columns that are not as declared (schema_drift)",
+                    code(source.tolerance.schema_drift.name()),
                 ),
                 labelled(
                     "Read by",

@@ -2,10 +2,13 @@
 
 use crate::engine::types::sql_type;
 use crate::plan::lineage::Traces;
-use crate::plan::{Layer, MODEL_CALIBRATION, MODEL_FITS, Plan, PlannedStage, ROWS_SET_ASIDE, Work};
+use crate::plan::{
+    CHECK_RESULTS, Layer, MODEL_CALIBRATION, MODEL_FITS, Plan, PlannedStage, ROWS_SET_ASIDE, Work,
+    check_results_schema,
+};
 use crate::score::{calibration_schema, fits_schema};
 use crate::source::set_aside_schema;
-use crate::spec::table::Severity;
+use crate::spec::check::Severity;
 
 use super::block::{
     Block, Inline, Line, Section, code, labelled, listed, origins, table_id, tables, text,
@@ -240,6 +243,11 @@ fn own(plan: &Plan) -> Vec<Section> {
         "Every row that did not fit its contract, with its text and the reason.",
         set_aside_schema(),
     )];
+    made.push((
+        CHECK_RESULTS,
+        "What every check found, in the last run and in those of other as-of days before it.",
+        check_results_schema(),
+    ));
     if plan.has_scores() {
         made.push((
             MODEL_FITS,

@@ -19,11 +19,28 @@ pub(super) struct SqlTable {
     pub(super) sql: Arc<SourceText>,
     pub(super) contract_file: Option<Arc<SourceText>>,
     pub(super) contract: Option<Arc<TableFile>>,
+    /// Where a table without a SQL file of its own is declared: its faults are told of there.
+    pub(super) declared_at: Option<(Arc<SourceText>, At)>,
+}
+
+impl SqlTable {
+    /// `problem` as it is told: where the table is declared, if it has no SQL file of its own.
+    pub(super) fn placed(&self, problem: Problem) -> Problem {
+        match &self.declared_at {
+            Some((file, at)) => Problem {
+                file: Arc::clone(file),
+                at: *at,
+                ..problem
+            },
+            None => problem,
+        }
+    }
 }
 
 /// A canonical entity's contract.
 #[derive(Debug, Clone)]
 pub(super) struct Entity {
+    pub(super) file: Arc<SourceText>,
     pub(super) contract: Arc<TableFile>,
 }
 
@@ -50,7 +67,8 @@ impl Catalogue {
             {
                 match read_contract(file, name) {
                     Ok(contract) => {
-                        let entity = Entity { contract };
+                        let file = Arc::clone(file);
+                        let entity = Entity { file, contract };
                         catalogue.entities.insert(name.to_owned(), entity);
                     }
                     Err(found) => problems.extend(found),
@@ -71,7 +89,8 @@ impl Catalogue {
     /// The checks whose every raw table is among `sources`: those that say something of this pipeline.
     pub(super) fn checks<'a>(&'a self, is_source: impl Fn(&str) -> bool + 'a) -> Vec<String> {
         let checks = self.tables.values();
-        let checks = checks.filter(|table| table.layer == Layer::Check);
+        let checks =
+            checks.filter(|table| table.layer == Layer::Check && table.declared_at.is_none());
         checks
             .filter(|table| self.is_about(&table.name, &is_source, &mut BTreeSet::new()))
             .map(|table| table.name.clone())
@@ -159,6 +178,7 @@ impl Catalogue {
                 sql: Arc::clone(file),
                 contract_file,
                 contract: None,
+                declared_at: None,
             },
         );
     }
@@ -168,6 +188,9 @@ impl Catalogue {
         let Some(table) = self.tables.get_mut(name) else {
             return;
         };
+        if table.declared_at.is_some() {
+            return;
+        }
         let Some(file) = &table.contract_file else {
             problems.push(Problem::new(
                 "cvm::plan::contract",

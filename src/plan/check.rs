@@ -186,8 +186,11 @@ pub(super) fn sources(compiling: &mut Compiling<'_>) {
             );
         }
         let planned = &source.planned;
-        if !(0.0..=1.0).contains(&planned.max_bad_share) {
-            let message = format!("max_bad_share of `{name}` is {}", planned.max_bad_share);
+        if !(0.0..=1.0).contains(&planned.tolerance.max_bad_share) {
+            let message = format!(
+                "max_bad_share of `{name}` is {}",
+                planned.tolerance.max_bad_share
+            );
             fault(
                 source.at,
                 message,

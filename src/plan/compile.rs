@@ -1,21 +1,22 @@
 //! The steps from files to a plan. Each step notes what it finds and goes on, so that all faults come at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
 use crate::engine::Session;
 use crate::score::Registry;
+use crate::source::Tolerance;
 use crate::spec::problem::{At, Problem, SourceText, did_you_mean};
 use crate::spec::yaml::{Environment, Spanned, decode};
-use crate::spec::{PipelineFile, Project, SourceFile};
+use crate::spec::{PipelineFile, Project, SourceFile, TableFile};
 
 use super::catalogue::Catalogue;
 use super::graph::Graph;
 use super::{
-    Plan, PlanError, PlannedOutput, PlannedSource, RESERVED_TABLES, Work, check, definitions,
-    entity, fingerprint, rules, score, type_check,
+    Plan, PlanError, PlannedCheck, PlannedOutput, PlannedSource, RESERVED_TABLES, Work, check,
+    definitions, entity, fingerprint, rules, score, type_check,
 };
 
 /// What the steps share.
@@ -27,6 +28,7 @@ pub(super) struct Compiling<'a> {
     /// Whether a source file could not be read, so that raw tables may be missing for a reason told already.
     pub(super) sources_are_partial: bool,
     pub(super) schemes: Vec<super::ProvenScheme>,
+    pub(super) checks: Vec<PlannedCheck>,
     pub(super) registry: &'a Registry,
     pub(super) session: Session,
     pub(super) problems: Vec<Problem>,
@@ -89,6 +91,7 @@ pub async fn compile(
         sources: BTreeMap::new(),
         sources_are_partial: false,
         schemes: Vec::new(),
+        checks: Vec::new(),
         registry,
         session: Session::for_planning(),
         problems,
@@ -103,6 +106,10 @@ pub async fn compile(
     let scores = score::check(&mut compiling, project, settings.as_ref());
     let mut graph = Graph::of(&mut compiling, &scores, &parameters);
     rules::check(&mut compiling, &graph);
+    let score_files: BTreeSet<String> = scores
+        .values()
+        .map(|score| score.file.text.clone())
+        .collect();
     let stages = type_check::type_check(&mut compiling, &mut graph, scores, &parameters).await;
     graph.warn_of_unread(&mut compiling);
 
@@ -119,6 +126,7 @@ pub async fn compile(
         file,
         warnings,
         schemes,
+        checks,
         ..
     } = compiling;
     let stores = pipeline
@@ -135,6 +143,7 @@ pub async fn compile(
         sources,
         stages,
         schemes,
+        checks,
         outputs,
         output_store: pipeline.outputs.store.value,
         output_path: pipeline.outputs.path.value,
@@ -142,7 +151,7 @@ pub async fn compile(
         warnings: sorted(warnings),
         fingerprint: String::new(),
     };
-    plan.fingerprint = fingerprint_of(&plan, &file.text);
+    plan.fingerprint = fingerprint_of(&plan, &file.text, score_files);
     Ok(plan)
 }
 
@@ -203,7 +212,10 @@ fn declare_tables(compiling: &mut Compiling<'_>, file: &Arc<SourceText>, source:
         let planned = PlannedSource {
             name: name.clone(),
             store: source.store.value.clone(),
-            max_bad_share: value.max_bad_share.unwrap_or(source.max_bad_share),
+            tolerance: Tolerance {
+                max_bad_share: value.max_bad_share.unwrap_or(source.max_bad_share),
+                schema_drift: value.schema_drift.unwrap_or(source.schema_drift),
+            },
             table: value,
             uses: 0,
         };
@@ -254,15 +266,15 @@ fn outputs_of(compiling: &mut Compiling<'_>, stages: &[super::PlannedStage]) -> 
 }
 
 /// Everything that decides what a run computes. Where data lies and where it goes does not.
-fn fingerprint_of(plan: &Plan, pipeline_text: &str) -> String {
+fn fingerprint_of(plan: &Plan, pipeline_text: &str, score_files: BTreeSet<String>) -> String {
     let mut parts = vec![
         env!("CARGO_PKG_VERSION").to_owned(),
         pipeline_text.to_owned(),
     ];
     for source in &plan.sources {
         parts.push(format!(
-            "{} {:?} {}",
-            source.name, source.table, source.max_bad_share
+            "{} {:?} {:?}",
+            source.name, source.table, source.tolerance
         ));
     }
     for stage in &plan.stages {
@@ -276,8 +288,32 @@ fn fingerprint_of(plan: &Plan, pipeline_text: &str) -> String {
     for (name, value) in &plan.parameters {
         parts.push(format!("{name}={value}"));
     }
+    for output in &plan.outputs {
+        parts.push(promises(&output.contract));
+    }
+    parts.extend(score_files);
+    for check in &plan.checks {
+        parts.push(format!("{check:?}"));
+    }
     for reserved in RESERVED_TABLES {
         parts.push(reserved.to_owned());
     }
     fingerprint(parts.iter().map(String::as_str))
+}
+
+/// What of a contract is published beside the rows, or decides whether they are.
+fn promises(contract: &TableFile) -> String {
+    let key: Vec<&str> = contract.key.iter().map(|key| key.value.as_str()).collect();
+    let mut text = format!("{} {} {key:?}", contract.description, contract.grain);
+    for (name, column) in &contract.columns {
+        let column = &column.value;
+        let accepted = column.accepted_values.as_ref();
+        let accepted =
+            accepted.map(|values| values.iter().map(|value| &value.value).collect::<Vec<_>>());
+        text.push_str(&format!(
+            "\n{name} {} {} {:?} {:?} {accepted:?} {}",
+            column.sql_type, column.required, column.minimum, column.maximum, column.description
+        ));
+    }
+    text
 }

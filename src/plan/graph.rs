@@ -8,7 +8,7 @@ use crate::spec::problem::{At, Problem, SourceText, did_you_mean};
 use super::compile::Compiling;
 use super::score::CheckedScore;
 use super::sql::{self, ParsedSql};
-use super::{ENTITIES, Layer, ParameterValue, entity, scheme};
+use super::{CheckKind, ENTITIES, Layer, ParameterValue, PlannedCheck, checks, entity, scheme};
 
 /// A table that the outputs need, directly or not.
 pub(super) struct Node {
@@ -45,17 +45,7 @@ impl Graph {
             };
             walk.visit(compiling, &table.value, &reader);
         }
-        let sources = &compiling.sources;
-        for check in compiling
-            .catalogue
-            .checks(|name| sources.contains_key(name))
-        {
-            let reader = Reader {
-                file: Arc::clone(&compiling.file),
-                at: Some(At::default()),
-            };
-            walk.visit(compiling, &check, &reader);
-        }
+        walk.visit_checks(compiling);
         let Walk { nodes, order, .. } = walk;
         let graph = Self {
             nodes,
@@ -134,6 +124,34 @@ impl Walk<'_> {
         }
         self.path.pop();
         self.order.push(name.to_owned());
+    }
+
+    /// Follows the checks of the tables that the outputs need, and those below `sql/checks`.
+    fn visit_checks(&mut self, compiling: &mut Compiling<'_>) {
+        let reader = Reader {
+            file: Arc::clone(&compiling.file),
+            at: Some(At::default()),
+        };
+        for table in self.order.clone() {
+            for check in checks::enter(compiling, &table) {
+                self.visit(compiling, &check, &reader);
+            }
+        }
+        let sources = &compiling.sources;
+        let files = compiling
+            .catalogue
+            .checks(|name| sources.contains_key(name));
+        for name in files {
+            self.visit(compiling, &name, &reader);
+            if !compiling.checks.iter().any(|check| check.name == name) {
+                compiling.checks.push(PlannedCheck {
+                    name,
+                    table: None,
+                    kind: CheckKind::Sql,
+                    max_share: None,
+                });
+            }
+        }
     }
 
     /// What `name` is and reads, and how faults of its own references are told.
@@ -222,10 +240,17 @@ impl Walk<'_> {
         compiling
             .catalogue
             .read_contract_of(name, &mut compiling.problems);
-        let layer = compiling.catalogue.tables.get(name)?.layer;
-        let own = Reader {
-            file: Arc::clone(&file),
-            at: None,
+        let table = compiling.catalogue.tables.get(name)?;
+        let layer = table.layer;
+        let own = match &table.declared_at {
+            Some((file, at)) => Reader {
+                file: Arc::clone(file),
+                at: Some(*at),
+            },
+            None => Reader {
+                file: Arc::clone(&file),
+                at: None,
+            },
         };
         match sql::parse(&file) {
             Ok(parsed) => Some((
@@ -237,7 +262,7 @@ impl Walk<'_> {
                 own,
             )),
             Err(problem) => {
-                compiling.problems.push(problem);
+                compiling.problems.push(table.placed(problem));
                 Some((
                     Node {
                         layer,

@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod check;
+mod checks;
 mod compile;
 mod definitions;
 mod entity;
@@ -29,11 +30,13 @@ use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
 
 use crate::score::{CheckedScorer, ValueSettings};
+use crate::source::Tolerance;
 use crate::spec::pipeline::{Measure, StoreDeclaration};
 use crate::spec::problem::Problem;
 use crate::spec::source::RawTable;
 use crate::spec::table::TableFile;
 
+pub use checks::{CheckKind, PlannedCheck, check_results_schema};
 pub use compile::compile;
 pub use definitions::defaults;
 use lineage::TableLineage;
@@ -49,8 +52,11 @@ pub const MODEL_FITS: &str = "model_fits";
 
 /// The table of predictions held against what came; every run with scores publishes it.
 pub const MODEL_CALIBRATION: &str = "model_calibration";
+/// The table of what every check found; every run publishes it.
+pub const CHECK_RESULTS: &str = "check_results";
 /// The tables that cvm itself makes.
-pub const RESERVED_TABLES: [&str; 3] = [ROWS_SET_ASIDE, MODEL_FITS, MODEL_CALIBRATION];
+pub const RESERVED_TABLES: [&str; 4] =
+    [ROWS_SET_ASIDE, MODEL_FITS, MODEL_CALIBRATION, CHECK_RESULTS];
 
 /// A fault in what the user wrote; [`Problem`] under the name that planning gives it.
 pub type PlanError = Problem;
@@ -73,6 +79,8 @@ pub struct Plan {
     pub stages: Vec<PlannedStage>,
     /// The segmentation schemes, where a table of the pipeline reads them.
     pub schemes: Vec<ProvenScheme>,
+    /// The checks that are made, in the order of their stages.
+    pub checks: Vec<PlannedCheck>,
     /// What is published.
     pub outputs: Vec<PlannedOutput>,
     /// The store that is written to.
@@ -109,8 +117,8 @@ pub struct PlannedSource {
     pub store: String,
     /// Path, format and columns.
     pub table: RawTable,
-    /// The share of rows that may be set aside.
-    pub max_bad_share: f64,
+    /// What it may have that is not as declared.
+    pub tolerance: Tolerance,
     /// How often it is read.
     pub uses: usize,
 }

@@ -113,7 +113,7 @@ pub fn json(plan: &Plan) -> Value {
                 "table": source.name,
                 "store": source.store,
                 "path": source.table.path.value,
-                "max_bad_share": source.max_bad_share,
+                "max_bad_share": source.tolerance.max_bad_share,
             })
         })
         .collect();

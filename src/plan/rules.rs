@@ -23,7 +23,8 @@ pub(super) fn check(compiling: &mut Compiling<'_>, graph: &Graph) {
         };
         let file = &table.sql;
         let mut fault = |at, message: String, help: &str| {
-            problems.push(Problem::new("cvm::plan::layer", file, at, message, help));
+            let fault = Problem::new("cvm::plan::layer", file, at, message, help);
+            problems.push(table.placed(fault));
         };
         for input in &node.inputs {
             let Some(read) = graph.nodes.get(input).map(|node| node.layer) else {

@@ -281,7 +281,7 @@ async fn check_sql(
     values: &BTreeMap<String, ParameterValue>,
 ) -> Option<CheckedSql> {
     let table = compiling.catalogue.tables.get(name)?.clone();
-    let contract = table.contract?;
+    let contract = table.contract.clone()?;
     let promised = schema_of(&contract);
     let Some(parsed) = &node.parsed else {
         declare(compiling, name, promised);
@@ -291,13 +291,14 @@ async fn check_sql(
     let unknown = parameters::bind(&mut statement, values);
     for parameter in &unknown {
         let at = sql::find_word(&table.sql, &format!("${parameter}"));
-        compiling.problems.push(Problem::new(
+        let fault = Problem::new(
             "cvm::plan::parameter",
             &table.sql,
             at,
             format!("there is no parameter `${parameter}`"),
             did_you_mean(parameter, values.keys().map(String::as_str)),
-        ));
+        );
+        compiling.problems.push(table.placed(fault));
     }
     if !unknown.is_empty() {
         declare(compiling, name, promised);
@@ -316,9 +317,8 @@ async fn check_sql(
                 .iter()
                 .all(|input| compiling.session.knows(&table_reference(input)))
             {
-                compiling
-                    .problems
-                    .push(rules::sql_problem(&table.sql, &error));
+                let fault = rules::sql_problem(&table.sql, &error);
+                compiling.problems.push(table.placed(fault));
             }
             declare(compiling, name, promised);
             return None;
@@ -326,13 +326,14 @@ async fn check_sql(
     };
     let before = compiling.problems.len();
     if let Ok(Some(function)) = compiling.session.impure_function(&plan) {
-        compiling.problems.push(Problem::new(
+        let fault = Problem::new(
             "cvm::plan::impure",
             &table.sql,
             sql::find_word(&table.sql, &function),
             format!("`{function}` gives another value in every run"),
             "a run must be repeatable: read `$as_of` instead of the clock, and draw no numbers",
-        ));
+        );
+        compiling.problems.push(table.placed(fault));
     }
     rules::compare_with_contract(compiling, name, plan.schema().as_arrow(), &contract);
     if compiling.problems.len() > before {

@@ -78,6 +78,10 @@ impl Graph {
                 .filter(|node| node.layer == Layer::Score);
             scores.any(|node| node.inputs.iter().any(|input| input == name))
         };
+        let is_output = |name: &str| {
+            let mut outputs = compiling.pipeline.outputs.tables.iter();
+            outputs.any(|output| output.value == name)
+        };
         // Whatever reads a table comes after it in the order.
         for name in self.order.iter().rev() {
             let Some(node) = self.nodes.get(name) else {
@@ -91,6 +95,10 @@ impl Graph {
             };
             let scans = self.scans.get(name);
             for input in &node.inputs {
+                // A check reads what was written of a published table.
+                if node.layer == Layer::Check && is_output(input) {
+                    continue;
+                }
                 let scans = scans.and_then(|scans| scans.get(input)).copied();
                 let times = if written { 1 } else { own };
                 *uses.entry(input.clone()).or_default() += times * scans.unwrap_or(1);

@@ -23,6 +23,8 @@ impl Publication {
             parameters: facts.parameters,
             started_at: self.started_at.clone(),
             finished_at: rfc3339((self.options.clock)()),
+            sources: facts.sources,
+            replay_of: facts.replay_of,
             tables: self.prepared().values().flatten().cloned().collect(),
             checks: facts.checks,
             report: facts.report,

@@ -13,6 +13,8 @@ use super::history::{commit_numbers, delete_if_there, read_commit};
 use super::layout::{Target, stem};
 use super::marker::{self, is_older};
 
+/// How long the rows that broke a check of a run that never committed are left for people to look at.
+const BROKEN_ROWS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Commits read at the same time: an hourly pipeline has thousands after a year.
 const COMMITS_AT_ONCE: usize = 16;
 
@@ -76,7 +78,8 @@ struct Found {
 }
 
 /// Removes the data files of runs that none of the last `retain` commits shows, and all files of
-/// runs that never committed and show no sign of life. The history of commits and the manifests of
+/// runs that never committed and show no sign of life. Rows that broke a check go with a run that is no longer retained, and
+/// after thirty days with one that never committed. The history of commits and the manifests of
 /// runs that were once published stay.
 ///
 /// Safe beside running publications and readers of retained versions. An interrupted clean-up is
@@ -89,6 +92,7 @@ pub async fn gc(target: &Target, options: &GcOptions) -> Result<GcReport, Publis
     // Files first, commits second: a run that commits in between is then seen as published.
     let found = find_runs(target).await?;
     let (retained, published) = commits_of(target, options.retain).await?;
+    let broken = list_all(target, &target.broken()).await?;
     let mut report = GcReport::default();
     for (run_id, found) in found {
         let was_published = published.contains(&run_id);
@@ -122,6 +126,22 @@ pub async fn gc(target: &Target, options: &GcOptions) -> Result<GcReport, Publis
             files,
             bytes,
         });
+    }
+    if !options.dry_run {
+        for object in broken {
+            let run_id = object.location.parts().nth_back(1);
+            let run_id = run_id
+                .map(|part| part.as_ref().to_owned())
+                .unwrap_or_default();
+            let is_kept = if published.contains(&run_id) {
+                retained.contains(&run_id)
+            } else {
+                !is_older(object.last_modified, options.now, BROKEN_ROWS_KEPT)
+            };
+            if !is_kept {
+                delete_if_there(target, &object.location).await?;
+            }
+        }
     }
     Ok(report)
 }

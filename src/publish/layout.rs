@@ -57,6 +57,16 @@ impl Target {
         self.running().join(format!("{run_id}.json"))
     }
 
+    /// `<target>/_cvm/broken/`
+    pub(super) fn broken(&self) -> Path {
+        self.control("broken")
+    }
+
+    /// `<target>/_cvm/broken/<run id>/<check>.csv`: rows that break a check.
+    pub(super) fn broken_rows(&self, run_id: &str, check: &str) -> Path {
+        self.broken().join(run_id).join(format!("{check}.csv"))
+    }
+
     /// `<target>/_cvm/stable.json`
     pub(super) fn stable_record(&self) -> Path {
         self.control("stable.json")
@@ -106,6 +116,12 @@ impl Target {
         (self.url.scheme() == "file")
             .then(|| self.url.to_file_path().ok())
             .flatten()
+    }
+
+    /// The address of an object of the store.
+    pub(super) fn address(&self, path: &Path) -> String {
+        let folder = self.url.as_str().trim_end_matches('/');
+        format!("{folder}/{}", self.relative(path))
     }
 
     fn control(&self, name: &str) -> Path {

@@ -56,12 +56,47 @@ pub struct RunManifest {
     pub started_at: String,
     /// When its tables were complete and checked, UTC, RFC 3339.
     pub finished_at: String,
+    /// What it read. Empty in manifests of older versions.
+    #[serde(default)]
+    pub sources: Vec<SourceManifest>,
+    /// The run whose objects it read again, if it was a replay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay_of: Option<String>,
     /// The published tables, by name.
     pub tables: Vec<TableManifest>,
     /// The checks made on them.
     pub checks: Vec<CheckResult>,
     /// The run's own report, in its own format.
     pub report: serde_json::Value,
+}
+
+/// A raw table that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceManifest {
+    /// `<system>.<table>`.
+    pub name: String,
+    /// Its objects, by path.
+    pub objects: Vec<ObjectManifest>,
+}
+
+/// An object that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ObjectManifest {
+    /// Below the URL of the raw table's store.
+    pub path: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// The store's tag of the content, if it gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e_tag: Option<String>,
+    /// The store's version of the object, if it keeps versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// When the store says it was written, UTC, RFC 3339.
+    pub last_modified: String,
+    /// SHA-256 of the content, hexadecimal; of local files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// A published table.
@@ -121,9 +156,22 @@ pub struct CheckResult {
     /// The table it is about, if one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
+    /// What it asks: sql, condition, unique, relationship, freshness, row_count, reconciliation, contract, set_aside or
+    /// validation. Empty in manifests of older versions.
+    #[serde(default)]
+    pub kind: String,
+    /// Whether it stops a run: error or warning. Empty in manifests of older versions.
+    #[serde(default)]
+    pub severity: String,
     /// Whether it held. A run publishes only if all do, or if those that don't are declared as
     /// warnings.
     pub passed: bool,
+    /// Rows that break it, where they are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_broken: Option<u64>,
+    /// Rows that were looked at, where they are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_checked: Option<u64>,
     /// What was seen, in words.
     pub detail: String,
 }

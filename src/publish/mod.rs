@@ -4,6 +4,7 @@
 //! <target>/_cvm/commits/00000042.json           what readers see since commit 42: for each table the run it shows
 //! <target>/_cvm/runs/<run id>.json              that run: tables, files, rows, bytes, checksums, schema, checks
 //! <target>/_cvm/running/<run id>.json           a run at work, with a heartbeat
+//! <target>/_cvm/broken/<run id>/<check>.csv     rows that break a check, whether the run commits or not
 //! <target>/_cvm/stable.json                     what the stable paths were last made to show
 //! <target>/<table>/run=<run id>/part-00000.parquet   immutable
 //! <target>/<table>.parquet                      stable path for BI, replaced whole after the commit
@@ -67,7 +68,8 @@ pub use history::{commits, current_commit, run_manifest};
 pub use layout::Target;
 pub use limits::ValueLimits;
 pub use manifest::{
-    CheckResult, ColumnManifest, Commit, CommittedTable, FileManifest, RunManifest, TableManifest,
+    CheckResult, ColumnManifest, Commit, CommittedTable, FileManifest, ObjectManifest, RunManifest,
+    SourceManifest, TableManifest,
 };
 pub use marker::{Heartbeat, Rival};
 pub use publication::Publication;

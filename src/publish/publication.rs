@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{Error as StoreError, PutMode};
+use object_store::{Error as StoreError, ObjectStoreExt, PutMode};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -118,6 +118,17 @@ impl Publication {
     /// The run.
     pub fn run_id(&self) -> &str {
         &self.options.run_id
+    }
+
+    /// Keeps rows that break a check for people to look at, whether the run commits or not; returns where they lie.
+    ///
+    /// # Errors
+    /// [`PublishError::Store`].
+    pub async fn keep_broken_rows(&self, check: &str, csv: String) -> Result<String, PublishError> {
+        let path = self.target.broken_rows(&self.options.run_id, check);
+        let put = self.target.store.put(&path, csv.into()).await;
+        put.map_err(PublishError::store("write", &path))?;
+        Ok(self.target.address(&path))
     }
 
     /// Resolves when the run should give way, and never otherwise: select on it during long work.

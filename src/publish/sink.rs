@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use rayon::ThreadPool;
 
 use super::error::PublishError;
-use super::manifest::{CheckResult, Commit, RunManifest, TableManifest};
+use super::manifest::{CheckResult, Commit, RunManifest, SourceManifest, TableManifest};
 use super::marker::Heartbeat;
 use super::stable::Refreshed;
 use super::table::TableToWrite;
@@ -81,6 +81,10 @@ pub struct RunFacts {
     pub plan_fingerprint: String,
     /// Values of its parameters.
     pub parameters: BTreeMap<String, serde_json::Value>,
+    /// What it read.
+    pub sources: Vec<SourceManifest>,
+    /// The run whose objects it read again, if it is a replay.
+    pub replay_of: Option<String>,
     /// The checks made on what it prepared.
     pub checks: Vec<CheckResult>,
     /// Its report, in its own format.

@@ -51,6 +51,7 @@ pub async fn backtest(
         let days = Days::new(validation.holdout_days.unsigned_abs());
         let options = RunOptions {
             as_of: cutoff.checked_add_days(days).unwrap_or(NaiveDate::MAX),
+            inputs: options.inputs.clone(),
             observers: Vec::new(),
             clock: Arc::clone(&options.clock),
             stop: options.stop.clone(),

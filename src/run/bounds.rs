@@ -5,6 +5,7 @@ use super::work::Learned;
 use crate::plan::{MODEL_CALIBRATION, Plan, Work};
 use crate::publish::CheckResult;
 use crate::score::Grouping;
+use crate::spec::check::Severity;
 
 /// Holds the chosen model of each score that foretells what can be held against what came to the bounds under
 /// `validation:`. Where bounds are declared and no model could be validated nothing is known to hold, so that breaks them
@@ -44,9 +45,13 @@ pub(super) fn hold(plan: &Plan, learned: &Learned) -> Result<Vec<CheckResult>, R
         let figure =
             |figure: Option<f64>| figure.map_or("unknown".to_owned(), |f| format!("{f:.4}"));
         checks.push(CheckResult {
-            name: "validation".to_owned(),
+            name: format!("{score}__validation"),
             table: Some(MODEL_CALIBRATION.to_owned()),
+            kind: "validation".to_owned(),
+            severity: Severity::Error.name().to_owned(),
             passed: true,
+            rows_broken: None,
+            rows_checked: None,
             detail: format!(
                 "{score} by {}: bias {}, gini {}, mae {}",
                 overall.model,

@@ -1,21 +1,28 @@
-//! The checks below `sql/checks`: each is a query of the rows that break it, run before anything is written.
+//! The checks of a run: each is a query of the rows that break it. Those of published tables read what was written, before
+//! the commit.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::error::DataFusionError;
 use futures::TryStreamExt;
 
 use super::error::RunError;
 use super::events::Event;
-use super::work::RunAtWork;
-use crate::plan::{Layer, PlannedStage};
-use crate::publish::CheckResult;
-use crate::spec::table::Severity;
+use super::previous::Previous;
+use super::work::{Learned, RunAtWork};
+use crate::engine::to_csv;
+use crate::plan::{CheckKind, PlannedCheck, PlannedStage};
+use crate::publish::{CheckResult, Publication};
+use crate::spec::check::{CheckDeclaration, RowCount, Severity};
 
 /// How many of the rows that break a check are shown.
 const SHOWN: usize = 5;
+/// How many of them are kept for people to look at.
+const KEPT: usize = 10_000;
 
 /// A check that rows break.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,104 +31,314 @@ pub struct BrokenCheck {
     pub check: String,
     /// What should hold.
     pub description: String,
-    /// How many rows break it.
-    pub rows: u64,
-    /// Some of them, as `column = value` each.
+    /// What was found instead.
+    pub found: String,
+    /// Some of the rows that break it, as `column = value` each.
     pub examples: Vec<String>,
     /// What to do.
     pub help: String,
+    /// Where the rows that break it lie, if any do.
+    pub rows_at: Option<String>,
 }
 
 impl fmt::Display for BrokenCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { check, rows, .. } = self;
-        write!(f, "`{check}`: {rows} rows break it: {}", self.description)?;
+        let Self { check, found, .. } = self;
+        write!(f, "`{check}`: {found}: {}", self.description)?;
         for example in &self.examples {
             write!(f, "\n    {example}")?;
         }
-        write!(f, "\n    to do: {}", self.help)
+        write!(f, "\n    to do: {}", self.help)?;
+        match &self.rows_at {
+            Some(place) => write!(f, "\n    rows: {place}"),
+            None => Ok(()),
+        }
     }
 }
 
-/// Makes all checks of the plan; those that are warnings are told as such.
-///
-/// # Errors
-/// All checks that are broken and no mere warnings, or the one that could not be made.
-pub(super) async fn hold(work: &RunAtWork<'_>) -> Result<Vec<CheckResult>, RunError> {
-    let mut results = Vec::new();
-    let mut broken = Vec::new();
-    let stages = work.plan.stages.iter();
-    for stage in stages.filter(|stage| stage.layer == Layer::Check) {
-        let Some(contract) = &stage.contract else {
-            continue;
-        };
-        let Some(declared) = &contract.check else {
-            continue;
-        };
-        let asked = ask(
+/// The rows that a check's query gives.
+#[derive(Default)]
+struct Rows {
+    count: u64,
+    /// The first of them, by the check's key.
+    kept: Vec<RecordBatch>,
+    kept_rows: usize,
+}
+
+/// The checks of a run, and what they found so far.
+pub(super) struct Checks<'a> {
+    work: &'a RunAtWork<'a>,
+    publication: &'a Publication,
+    previous: Option<&'a Previous>,
+    /// Rows of the published tables, as written.
+    written: BTreeMap<String, u64>,
+    results: Vec<CheckResult>,
+}
+
+impl<'a> Checks<'a> {
+    pub(super) fn new(
+        work: &'a RunAtWork<'a>,
+        publication: &'a Publication,
+        previous: Option<&'a Previous>,
+    ) -> Self {
+        Self {
             work,
-            stage,
-            contract.key.iter().map(|key| key.value.as_str()),
-        );
-        let (rows, examples) = work.watched(&stage.name, "check", true, asked).await?;
-        let passed = rows <= declared.max_rows;
-        results.push(CheckResult {
-            name: stage.name.clone(),
-            table: None,
-            passed,
-            detail: format!("{rows} rows break it; at most {} may", declared.max_rows),
-        });
-        if passed {
-            continue;
+            publication,
+            previous,
+            written: BTreeMap::new(),
+            results: Vec::new(),
         }
-        let found = BrokenCheck {
+    }
+
+    /// What was found, in the order in which it was.
+    pub(super) fn results(self) -> Vec<CheckResult> {
+        self.results
+    }
+
+    /// Notes that a published table keeps its contract: writing it held every row to that.
+    pub(super) fn note_written(&mut self, table: &str, rows: u64) {
+        self.written.insert(table.to_owned(), rows);
+        self.note(CheckResult {
+            name: format!("{table}__contract"),
+            table: Some(table.to_owned()),
+            kind: "contract".to_owned(),
+            severity: Severity::Error.name().to_owned(),
+            passed: true,
+            rows_broken: Some(0),
+            rows_checked: Some(rows),
+            detail: "key, types, required columns, accepted values and ranges hold".to_owned(),
+        });
+    }
+
+    /// Notes what was found otherwise.
+    pub(super) fn note(&mut self, result: CheckResult) {
+        self.work.events.tell(&Event::Checked {
+            result: result.clone(),
+        });
+        self.results.push(result);
+    }
+
+    /// Makes the checks whose stages `chosen` names; those that are warnings are told as such.
+    ///
+    /// # Errors
+    /// All checks that are broken and no mere warnings, or the one that could not be made.
+    pub(super) async fn hold(
+        &mut self,
+        chosen: impl Fn(&PlannedStage) -> bool,
+    ) -> Result<(), RunError> {
+        let plan = self.work.plan;
+        let mut broken = Vec::new();
+        for check in &plan.checks {
+            let stage = plan.stage(&check.name).filter(|stage| chosen(stage));
+            let declared = stage.and_then(|stage| stage.contract.as_ref()?.check.as_ref());
+            let (Some(stage), Some(declared)) = (stage, declared) else {
+                continue;
+            };
+            self.work.make(stage, &mut Learned::default()).await?;
+            let asked = self.ask(stage);
+            let rows = self.work.watched(&stage.name, "check", true, asked).await?;
+            let result = self.judge(check, declared, &rows).await?;
+            let found = (!result.passed).then(|| result.detail.clone());
+            self.note(result);
+            let Some(found) = found else { continue };
+            let told = self.broken(stage, declared, found, &rows).await?;
+            match declared.severity {
+                Severity::Error => broken.push(told),
+                Severity::Warning => self.work.events.tell(&Event::Warning {
+                    message: told.to_string(),
+                }),
+            }
+        }
+        if broken.is_empty() {
+            Ok(())
+        } else {
+            Err(RunError::Checks { broken })
+        }
+    }
+
+    /// Whether what a check's query gave is allowed.
+    async fn judge(
+        &self,
+        check: &PlannedCheck,
+        declared: &CheckDeclaration,
+        rows: &Rows,
+    ) -> Result<CheckResult, RunError> {
+        let mut result = CheckResult {
+            name: check.name.clone(),
+            table: check.table.clone(),
+            kind: check.kind.name().to_owned(),
+            severity: declared.severity.name().to_owned(),
+            passed: rows.count == 0,
+            rows_broken: None,
+            rows_checked: self.rows_of(check).await?,
+            detail: String::new(),
+        };
+        match &check.kind {
+            CheckKind::RowCount(bounds) => {
+                let counted = rows.kept.first().and_then(|batch| {
+                    let column = batch.columns().first()?;
+                    u64::try_from(column.as_primitive_opt::<Int64Type>()?.value(0)).ok()
+                });
+                let counted = counted.unwrap_or_default();
+                let table = check.table.as_deref().unwrap_or_default();
+                let before = self
+                    .previous
+                    .and_then(|run| Some((run.as_of().to_string(), run.rows(table)?)));
+                result.rows_checked = Some(counted);
+                (result.passed, result.detail) = count_within(counted, bounds, before);
+            }
+            CheckKind::Freshness => {
+                result.detail = if result.passed {
+                    "the newest row is new enough".to_owned()
+                } else {
+                    "the newest row is too old".to_owned()
+                };
+            }
+            CheckKind::Reconciliation => {
+                result.detail = if result.passed {
+                    "the sums agree".to_owned()
+                } else {
+                    "the sums differ".to_owned()
+                };
+            }
+            CheckKind::Sql | CheckKind::Condition | CheckKind::Unique | CheckKind::Relationship => {
+                let share = check.max_share.zip(result.rows_checked);
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    clippy::cast_precision_loss,
+                    reason = "a share of a number of rows is one"
+                )]
+                let by_share = share.map_or(0, |(share, of)| (share * of as f64).floor() as u64);
+                let allowed = declared.max_rows.max(by_share);
+                result.passed = rows.count <= allowed;
+                result.rows_broken = Some(rows.count);
+                result.detail = match rows.count {
+                    1 => "1 row breaks it".to_owned(),
+                    count => format!("{count} rows break it"),
+                };
+                if allowed > 0 {
+                    result.detail.push_str(&format!(", {allowed} may"));
+                }
+            }
+        }
+        Ok(result)
+    }
+
+    /// The rows of a check's table, where they are known or asked for.
+    async fn rows_of(&self, check: &PlannedCheck) -> Result<Option<u64>, RunError> {
+        let Some(table) = &check.table else {
+            return Ok(None);
+        };
+        if let Some(rows) = self.written.get(table) {
+            return Ok(Some(*rows));
+        }
+        if check.max_share.is_none() {
+            return Ok(None);
+        }
+        let failed = |source| RunError::Engine {
+            table: check.name.clone(),
+            source,
+        };
+        let session = &self.work.context.session;
+        let sql = format!("select * from {table}");
+        let plan = session.plan_text(&sql).await.map_err(failed)?;
+        let rows = session.frame(plan).count().await.map_err(failed)?;
+        Ok(Some(rows as u64))
+    }
+
+    /// How many rows the query of a check gives, and the first of them by its key.
+    async fn ask(&self, stage: &PlannedStage) -> Result<Rows, RunError> {
+        let failed = |source| RunError::Engine {
+            table: stage.name.clone(),
+            source,
+        };
+        let key = stage.contract.iter().flat_map(|contract| &contract.key);
+        let key: Vec<&str> = key.map(|key| key.value.as_str()).collect();
+        let sql = format!("select * from {} order by {}", stage.name, key.join(", "));
+        let session = &self.work.context.session;
+        let plan = session.plan_text(&sql).await.map_err(failed)?;
+        let rows = session.frame(plan).execute_stream().await.map_err(failed)?;
+        let counted = rows.try_fold(Rows::default(), |mut rows, batch| async move {
+            rows.count += batch.num_rows() as u64;
+            let more = batch.num_rows().min(KEPT - rows.kept_rows);
+            if more > 0 {
+                rows.kept.push(batch.slice(0, more));
+                rows.kept_rows += more;
+            }
+            Ok(rows)
+        });
+        counted.await.map_err(failed)
+    }
+
+    /// A broken check as it is told, its rows kept where there are more than are shown.
+    async fn broken(
+        &self,
+        stage: &PlannedStage,
+        declared: &CheckDeclaration,
+        found: String,
+        rows: &Rows,
+    ) -> Result<BrokenCheck, RunError> {
+        let failed = |source| RunError::Engine {
+            table: stage.name.clone(),
+            source,
+        };
+        let mut examples = Vec::new();
+        for batch in &rows.kept {
+            for row in 0..batch.num_rows().min(SHOWN - examples.len()) {
+                examples.push(shown(batch, row).map_err(failed)?);
+            }
+        }
+        let mut rows_at = None;
+        if rows.count > SHOWN as u64 {
+            let csv = to_csv(&rows.kept).map_err(|error| failed(error.into()))?;
+            rows_at = Some(self.publication.keep_broken_rows(&stage.name, csv).await?);
+        }
+        let description = stage
+            .contract
+            .as_ref()
+            .map(|contract| contract.description.trim());
+        Ok(BrokenCheck {
             check: stage.name.clone(),
-            description: contract.description.trim().to_owned(),
-            rows,
+            description: description.unwrap_or_default().to_owned(),
+            found,
             examples,
             help: declared.help.clone(),
-        };
-        match declared.severity {
-            Severity::Error => broken.push(found),
-            Severity::Warning => work.events.tell(&Event::Warning {
-                message: found.to_string(),
-            }),
-        }
-    }
-    if broken.is_empty() {
-        Ok(results)
-    } else {
-        Err(RunError::Checks { broken })
+            rows_at,
+        })
     }
 }
 
-/// How many rows break the check, and the first of them by its key.
-async fn ask(
-    work: &RunAtWork<'_>,
-    stage: &PlannedStage,
-    key: impl Iterator<Item = &str>,
-) -> Result<(u64, Vec<String>), RunError> {
-    let failed = |source| RunError::Engine {
-        table: stage.name.clone(),
-        source,
+/// Whether a number of rows is within `bounds`, and what to say of it. `before` is the as-of day and rows of an earlier run.
+fn count_within(rows: u64, bounds: &RowCount, before: Option<(String, u64)>) -> (bool, String) {
+    let mut broken = Vec::new();
+    if let Some(minimum) = bounds.minimum.filter(|minimum| rows < *minimum) {
+        broken.push(format!("at least {minimum} should be there"));
+    }
+    if let Some(maximum) = bounds.maximum.filter(|maximum| rows > *maximum) {
+        broken.push(format!("at most {maximum} should be there"));
+    }
+    if let (Some(change), Some((day, earlier))) = (bounds.change, before) {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "compared with a share, not counted"
+        )]
+        let (now, then) = (rows as f64, earlier as f64);
+        if (now - then).abs() > change * then {
+            broken.push(format!(
+                "the run as of {day} had {earlier}, and they may change by {change} of that"
+            ));
+        }
+    }
+    let counted = match rows {
+        1 => "1 row is there".to_owned(),
+        rows => format!("{rows} rows are there"),
     };
-    let key: Vec<&str> = key.collect();
-    let sql = format!("select * from {} order by {}", stage.name, key.join(", "));
-    let session = &work.context.session;
-    let plan = session.plan_text(&sql).await.map_err(failed)?;
-    let rows = session.frame(plan).execute_stream().await.map_err(failed)?;
-    let none = (0, Vec::new());
-    let counted = rows.try_fold(
-        none,
-        |(mut count, mut examples): (u64, Vec<String>), batch| async move {
-            for row in 0..batch.num_rows().min(SHOWN - examples.len()) {
-                examples.push(shown(&batch, row)?);
-            }
-            count += batch.num_rows() as u64;
-            Ok((count, examples))
-        },
-    );
-    counted.await.map_err(failed)
+    if broken.is_empty() {
+        (true, counted)
+    } else {
+        (false, format!("{counted}, but {}", broken.join("; ")))
+    }
 }
 
 fn shown(batch: &RecordBatch, row: usize) -> Result<String, DataFusionError> {
@@ -133,4 +350,36 @@ fn shown(batch: &RecordBatch, row: usize) -> Result<String, DataFusionError> {
         cells.push(format!("{} = {}", field.name(), cell.value(row)));
     }
     Ok(cells.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_rows_is_held_to_its_bounds_and_to_the_run_before() {
+        let bounds = RowCount {
+            minimum: Some(10),
+            maximum: Some(100),
+            change: Some(0.2),
+        };
+        let before = |rows| Some(("2024-12-31".to_owned(), rows));
+        assert_eq!(
+            count_within(10, &bounds, None),
+            (true, "10 rows are there".to_owned())
+        );
+        assert!(!count_within(9, &bounds, None).0);
+        assert!(count_within(100, &bounds, None).0);
+        assert!(!count_within(101, &bounds, None).0);
+        assert!(count_within(48, &bounds, before(40)).0);
+        assert!(!count_within(49, &bounds, before(40)).0);
+        assert!(count_within(32, &bounds, before(40)).0);
+        let (holds, told) = count_within(31, &bounds, before(40));
+        assert!(!holds);
+        assert_eq!(
+            told,
+            "31 rows are there, but the run as of 2024-12-31 had 40, and they may change by 0.2 of that"
+        );
+        assert!(!count_within(12, &bounds, before(0)).0);
+    }
 }

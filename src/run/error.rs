@@ -80,6 +80,27 @@ pub enum RunError {
         "the pipeline declares no `validation:`, so there is nothing to backtest; add `validation: {{ holdout_days: 90 }}`"
     )]
     NoValidation,
+    /// A run to be replayed that is not known well enough.
+    #[error("the run {run_id} cannot be replayed: {reason}; {url}/_cvm/runs lists the runs")]
+    NoSuchRun {
+        /// The run.
+        run_id: String,
+        /// Where it was looked for.
+        url: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A run to be replayed that was made with another plan.
+    #[error(
+        "the run {run_id} was made by cvm {version} with another plan: the pipeline, its SQL or cvm has changed since. \
+         Go back to those, or run as of its day with what there is now"
+    )]
+    OtherPlan {
+        /// The run.
+        run_id: String,
+        /// The version of cvm that made it.
+        version: String,
+    },
     /// The process was asked to stop.
     #[error("the run was asked to stop; nothing was published")]
     Terminated,
@@ -99,7 +120,9 @@ impl RunError {
             Self::Bounds { .. } | Self::NotValidated { .. } | Self::Checks { .. } => {
                 FailureKind::DataQuality
             }
-            Self::NoValidation => FailureKind::Configuration,
+            Self::NoValidation | Self::NoSuchRun { .. } | Self::OtherPlan { .. } => {
+                FailureKind::Configuration
+            }
             Self::Terminated => FailureKind::Terminated,
         }
     }

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::publish::CheckResult;
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -89,6 +91,11 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         empty_because: Option<String>,
     },
+    /// A check was made.
+    Checked {
+        /// What it found.
+        result: CheckResult,
+    },
     /// Something odd that stops nothing.
     Warning {
         /// What.
@@ -98,6 +105,15 @@ pub enum Event {
     Committed {
         /// The commit's number.
         commit: u64,
+        /// Where.
+        url: String,
+    },
+    /// Readers see already what the run would publish.
+    Unchanged {
+        /// The commit's number.
+        commit: u64,
+        /// The run that made it.
+        run_id: String,
         /// Where.
         url: String,
     },

@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::checks::Checks;
 use super::error::RunError;
 use super::events::{Event, Events, Observer};
 use super::outputs::Outputs;
-use super::previous::previous_fits;
+use super::previous::Previous;
 use super::report::{Reporter, RunReport};
 use super::work::{Learned, RunAtWork};
-use super::{RunOptions, bounds, checks, machine};
-use crate::plan::Plan;
-use crate::publish::{BeginOptions, CheckResult, Heartbeat, Publication, RunFacts, Sink, Target};
+use super::{RunOptions, bounds, inputs, machine};
+use crate::plan::{Layer, Plan, PlannedStage};
+use crate::publish::{
+    BeginOptions, CheckResult, Heartbeat, Publication, RunFacts, Sink, SourceManifest, Target,
+    refresh,
+};
 use crate::score::Pool;
 use crate::store;
 
@@ -106,6 +110,19 @@ async fn publish(
     let pool = Pool::new(options.threads)
         .map_err(|error| machine("threads")(std::io::Error::other(error)))?;
     let target = open_target(plan, &options.root)?;
+    if options.reuse
+        && let Some(commit) =
+            inputs::unchanged(plan, &target, options.as_of, &options.inputs, &options.root).await?
+    {
+        // A run that was killed right after its commit left stable paths behind.
+        refresh(&target).await?;
+        events.tell(&Event::Unchanged {
+            commit: commit.number,
+            run_id: commit.run_id,
+            url: target.url.to_string(),
+        });
+        return Ok(());
+    }
     let begin = BeginOptions {
         run_id: options.run_id.clone(),
         pipeline: plan.pipeline.clone(),
@@ -121,8 +138,8 @@ async fn publish(
         rival = publication.should_give_way() => Err(RunError::Publish(rival)),
         () = async { drop(stop.wait_for(|asked| *asked).await) } => Err(RunError::Terminated),
     };
-    let checks = match prepared {
-        Ok(checks) => checks,
+    let Prepared { checks, sources } = match prepared {
+        Ok(prepared) => prepared,
         Err(error) => {
             // The reason of the failure counts more than what could not be cleaned up: gc does that.
             drop(publication.abandon().await);
@@ -145,6 +162,8 @@ async fn publish(
         as_of: options.as_of.to_string(),
         plan_fingerprint: plan.fingerprint.clone(),
         parameters,
+        sources,
+        replay_of: options.inputs.replay_of.clone(),
         checks,
         report: serde_json::to_value(reporter.report()).unwrap_or_default(),
     };
@@ -169,35 +188,66 @@ fn why_empty(plan: &Plan, table: &str) -> String {
     }
 }
 
-/// Everything up to the commit; returns the checks that were made of what was learned.
+/// What a run made, ready to be committed.
+struct Prepared {
+    checks: Vec<CheckResult>,
+    sources: Vec<SourceManifest>,
+}
+
+/// Everything up to the commit.
 async fn prepare(
     plan: &Plan,
     options: &RunOptions,
     events: &Events,
     publication: &Publication,
     pool: Pool,
-) -> Result<Vec<CheckResult>, RunError> {
+) -> Result<Prepared, RunError> {
     let work = RunAtWork::open(plan, options, events, pool).await?;
+    let previous = Previous::find(
+        publication.target(),
+        options.as_of,
+        options.inputs.replay_of.as_deref(),
+    )
+    .await?;
     let mut learned = Learned::default();
-    for stage in &plan.stages {
+    for stage in plan
+        .stages
+        .iter()
+        .filter(|stage| stage.layer != Layer::Check)
+    {
         work.make(stage, &mut learned).await?;
     }
-    let mut results = checks::hold(&work).await?;
-    results.extend(bounds::hold(plan, &learned)?);
+    let mut checks = Checks::new(&work, publication, previous.as_ref());
+    let is_output = |name: &String| plan.outputs.iter().any(|output| output.table == *name);
+    let reads_output = |stage: &PlannedStage| stage.inputs.iter().any(is_output);
+    // What can be known before anything is written stops a run sooner.
+    checks.hold(|stage| !reads_output(stage)).await?;
+    for result in bounds::hold(plan, &learned)? {
+        checks.note(result);
+    }
     let outputs = Outputs {
         work: &work,
         publication,
     };
     for output in &plan.outputs {
-        outputs.write_output(output).await?;
+        let rows = outputs.write_output(output).await?;
+        checks.note_written(&output.table, rows);
     }
-    work.finish_sources().await?;
+    checks.hold(reads_output).await?;
+    for result in work.finish_sources().await? {
+        checks.note(result);
+    }
+    let results = checks.results();
     outputs.write_rows_set_aside().await?;
     if plan.has_scores() {
-        let previous = previous_fits(publication.target(), options.as_of).await?;
-        outputs.write_fits(&mut learned, previous.as_ref()).await?;
+        let fits = match &previous {
+            Some(previous) => previous.fits(publication.target()).await?,
+            None => None,
+        };
+        outputs.write_fits(&mut learned, fits.as_ref()).await?;
         outputs.write_calibration(&mut learned).await?;
     }
+    outputs.write_check_results(options, &results).await?;
     for table in publication.verify().await? {
         let bytes = table.files.iter().map(|file| file.bytes).sum();
         let empty_because = (table.rows == 0).then(|| why_empty(plan, &table.name));
@@ -208,5 +258,8 @@ async fn prepare(
             empty_because,
         });
     }
-    Ok(results)
+    Ok(Prepared {
+        checks: results,
+        sources: work.read,
+    })
 }

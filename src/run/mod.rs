@@ -6,10 +6,12 @@
 
 mod backtest;
 mod bounds;
+mod check_results;
 mod checks;
 pub mod error;
 pub mod events;
 mod execute;
+mod inputs;
 pub mod machine;
 mod outputs;
 mod previous;
@@ -27,6 +29,7 @@ pub use backtest::{Backtest, backtest};
 pub use error::RunError;
 pub use events::{Event, Events, Observer};
 pub use execute::{open_target, run};
+pub use inputs::Inputs;
 pub use published::{PublishedTables, QueryError};
 pub use report::{Reporter, RunReport};
 
@@ -34,10 +37,14 @@ use crate::plan::Plan;
 use crate::publish::Clock;
 use crate::score::FitContext;
 
-/// How a plan is executed. None of it changes what is published, `as_of` aside.
+/// How a plan is executed. None of it changes what is published, `as_of` and `inputs` aside.
 pub struct RunOptions {
     /// The exclusive end of what the run sees.
     pub as_of: NaiveDate,
+    /// Which objects it reads.
+    pub inputs: Inputs,
+    /// Whether a run that would publish what is published already ends at once.
+    pub reuse: bool,
     /// Unique for ever; UUIDv7 keeps listings readable.
     pub run_id: String,
     /// Partitions that work at the same time, and threads that score.

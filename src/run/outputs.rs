@@ -6,11 +6,16 @@ use std::sync::atomic::Ordering;
 use arrow::datatypes::Schema;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::RunOptions;
+use super::check_results;
 use super::error::RunError;
+use super::published::register;
 use super::work::{Learned, RunAtWork};
 use crate::engine::types::sql_type;
-use crate::plan::{MODEL_CALIBRATION, MODEL_FITS, PlannedOutput, ROWS_SET_ASIDE};
-use crate::publish::{BoxError, ColumnToWrite, Publication, Rows, Sink, TableToWrite, ValueLimits};
+use crate::plan::{CHECK_RESULTS, MODEL_CALIBRATION, MODEL_FITS, PlannedOutput, ROWS_SET_ASIDE};
+use crate::publish::{
+    BoxError, CheckResult, ColumnToWrite, Publication, Rows, Sink, TableToWrite, ValueLimits,
+};
 use crate::score::{PreviousFits, calibration_to_batch, fits_to_batch};
 use crate::source::set_aside_schema;
 use crate::spec::SqlType;
@@ -33,8 +38,8 @@ pub(super) struct Outputs<'a> {
 }
 
 impl Outputs<'_> {
-    /// Writes a table aside, sorted by its key.
-    pub(super) async fn write_output(&self, output: &PlannedOutput) -> Result<(), RunError> {
+    /// Writes a table aside, sorted by its key; what reads it from now on reads what was written. Returns its rows.
+    pub(super) async fn write_output(&self, output: &PlannedOutput) -> Result<u64, RunError> {
         let key: Vec<&str> = output
             .contract
             .key
@@ -102,8 +107,16 @@ impl Outputs<'_> {
                     counter.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
                 })
                 .map_err(|error| Box::new(error) as BoxError);
-            self.publication.prepare(&table, rows.boxed()).await?;
-            Ok::<(), RunError>(())
+            let written = self.publication.prepare(&table, rows.boxed()).await?;
+            let target = self.publication.target();
+            let files: Vec<_> = written
+                .files
+                .iter()
+                .map(|file| target.absolute(&file.path))
+                .collect();
+            let session = &self.work.context.session;
+            register(session, target, &output.table, &files, &table.schema()).map_err(failed)?;
+            Ok::<u64, RunError>(written.rows)
         };
         self.work
             .watched(&output.table, "publish", true, write)
@@ -151,6 +164,32 @@ impl Outputs<'_> {
         };
         self.publication.prepare(&table, rows).await?;
         Ok(())
+    }
+
+    /// Writes `check_results`, with those of earlier runs.
+    pub(super) async fn write_check_results(
+        &self,
+        options: &RunOptions,
+        results: &[CheckResult],
+    ) -> Result<(), RunError> {
+        let failed = |source| RunError::Engine {
+            table: CHECK_RESULTS.to_owned(),
+            source: datafusion::error::DataFusionError::from(source),
+        };
+        let replay_of = options.inputs.replay_of.as_deref();
+        let target = self.publication.target();
+        let earlier = check_results::earlier(target, options.as_of, replay_of).await?;
+        let batch = check_results::to_batch(earlier, options.as_of, results).map_err(failed)?;
+        let table = OwnTable {
+            name: CHECK_RESULTS,
+            description: "What every check found, in this run and in those of other as-of days before it.",
+            grain: "one row an as-of day and check",
+            key: &["as_of_date", "check_name"],
+            columns: &check_results::DESCRIPTIONS,
+        };
+        let schema = batch.schema();
+        self.write_own(&table, &schema, stream::iter([Ok(batch)]).boxed())
+            .await
     }
 
     /// Writes `model_fits`, with the drift since `previous`.

@@ -1,53 +1,118 @@
-//! What an earlier run fitted, to tell how parameters drift.
+//! The last published run of an earlier as-of day: what it fitted, to tell how parameters drift, and how many rows it had.
+//!
+//! A run of the same as-of day is passed over, so that repeating a run compares with the same and publishes the same.
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
 use chrono::NaiveDate;
+use object_store::{Error as StoreError, ObjectStoreExt};
 
 use super::error::RunError;
 use super::published::{PublishedTables, QueryError};
 use crate::plan::MODEL_FITS;
-use crate::publish::{Published, Target, commits};
+use crate::publish::{
+    Commit, PublishError, Published, PublishedTable, Target, commits, run_manifest,
+};
 use crate::score::PreviousFits;
 
 /// Commits that are looked through for an earlier as-of day.
 const DEPTH: usize = 100;
 
-/// The fits of the last published run whose as-of day lies before `as_of`; none where there is none that is still kept.
-///
-/// A run of the same as-of day is passed over, so that repeating a run compares with the same fits and publishes the
-/// same table.
-///
-/// # Errors
-/// When the store does not answer, or what it holds cannot be read.
-pub(super) async fn previous_fits(
-    target: &Target,
+/// What the last published run of an earlier as-of day published.
+pub(super) struct Previous {
     as_of: NaiveDate,
-) -> Result<Option<PreviousFits>, RunError> {
-    for commit in commits(target, DEPTH).await? {
-        if !commit.tables.contains_key(MODEL_FITS) {
-            continue;
+    published: Published,
+}
+
+impl Previous {
+    /// That run; none where there is none among the last commits.
+    ///
+    /// # Errors
+    /// When the store does not answer, or what it holds cannot be read.
+    pub(super) async fn find(
+        target: &Target,
+        as_of: NaiveDate,
+        replay_of: Option<&str>,
+    ) -> Result<Option<Self>, RunError> {
+        for commit in commits_before(target, replay_of).await? {
+            let run = run_manifest(target, &commit.run_id).await?;
+            let seen = run.and_then(|run| run.as_of.parse::<NaiveDate>().ok());
+            if let Some(seen) = seen.filter(|seen| *seen < as_of) {
+                let published = Published::at(target, commit).await?;
+                return Ok(Some(Self {
+                    as_of: seen,
+                    published,
+                }));
+            }
         }
-        // Beyond what is retained nothing can be read any more.
-        let Ok(published) = Published::at(target, commit).await else {
+        Ok(None)
+    }
+
+    /// The as-of day of that run.
+    pub(super) fn as_of(&self) -> NaiveDate {
+        self.as_of
+    }
+
+    /// How many rows a table had; none where it was not published.
+    pub(super) fn rows(&self, table: &str) -> Option<u64> {
+        self.published
+            .tables
+            .get(table)
+            .map(|table| table.manifest.rows)
+    }
+
+    /// What was fitted; none where nothing was, or its files are no longer kept.
+    ///
+    /// # Errors
+    /// When the store does not answer, or what it holds cannot be read.
+    pub(super) async fn fits(&self, target: &Target) -> Result<Option<PreviousFits>, RunError> {
+        let Some(table) = self.published.tables.get(MODEL_FITS) else {
             return Ok(None);
         };
-        let Some(table) = published.tables.get(MODEL_FITS) else {
-            continue;
-        };
-        let run = published.runs.get(&table.run_id);
-        let seen = run.and_then(|run| run.as_of.parse::<NaiveDate>().ok());
         let has_period = table.schema.column_with_name("period").is_some();
-        if let Some(seen) = seen.filter(|seen| *seen < as_of && has_period) {
-            let tables = PublishedTables::of(target, &published)?;
-            let rows = tables.query(ESTIMATES).await?;
-            return Ok(Some(PreviousFits {
-                as_of: seen,
-                estimates: rows.iter().flat_map(estimates).collect(),
-            }));
+        if !has_period || !is_kept(target, table).await? {
+            return Ok(None);
+        }
+        let tables = PublishedTables::of(target, &self.published)?;
+        let rows = tables.query(ESTIMATES).await?;
+        Ok(Some(PreviousFits {
+            as_of: self.as_of,
+            estimates: rows.iter().flat_map(estimates).collect(),
+        }))
+    }
+}
+
+/// The last commits, newest first: for a replay those before the run that it repeats, so that it compares with what that
+/// run compared with.
+pub(super) async fn commits_before(
+    target: &Target,
+    replay_of: Option<&str>,
+) -> Result<Vec<Commit>, RunError> {
+    let mut commits = commits(target, DEPTH).await?;
+    if let Some(run_id) = replay_of {
+        let position = commits.iter().position(|commit| commit.run_id == run_id);
+        commits.drain(..position.map_or(0, |position| position + 1));
+    }
+    Ok(commits)
+}
+
+/// Whether the files of a table are there: `gc` removes those of commits that are not retained.
+pub(super) async fn is_kept(target: &Target, table: &PublishedTable) -> Result<bool, RunError> {
+    for file in &table.files {
+        match target.store.head(file).await {
+            Ok(_) => {}
+            Err(StoreError::NotFound { .. }) => return Ok(false),
+            Err(source) => {
+                return Err(PublishError::Store {
+                    action: "look at",
+                    path: file.clone(),
+                    source,
+                }
+                .into());
+            }
         }
     }
-    Ok(None)
+    Ok(true)
 }
 
 const ESTIMATES: &str =
@@ -84,7 +149,7 @@ impl From<QueryError> for RunError {
         match error {
             QueryError::Published(source) => Self::Publish(source),
             QueryError::Engine(source) => Self::Engine {
-                table: MODEL_FITS.to_owned(),
+                table: "an earlier run's tables".to_owned(),
                 source,
             },
         }

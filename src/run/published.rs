@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
+use object_store::path::Path;
 use url::Url;
 
 use crate::engine::Session;
@@ -43,16 +45,9 @@ impl PublishedTables {
     /// # Errors
     /// When the engine refuses a table.
     pub fn of(target: &Target, published: &Published) -> Result<Self, QueryError> {
-        let session = Session::for_planning();
-        session.register_store(&parse(STORE)?, Arc::clone(&target.store));
+        let session = Session::for_queries();
         for (name, table) in &published.tables {
-            let files = table
-                .files
-                .iter()
-                .map(|file| parse(&format!("{STORE}/{file}")));
-            let files = files.collect::<Result<Vec<_>, _>>()?;
-            let provider = session.parquet_objects(&files, Arc::clone(&table.schema))?;
-            session.register(&table_reference(name), provider)?;
+            register(&session, target, name, &table.files, &table.schema)?;
         }
         Ok(Self { session })
     }
@@ -65,6 +60,21 @@ impl PublishedTables {
         let plan = self.session.plan_text(sql).await?;
         Ok(self.session.frame(plan).collect().await?)
     }
+}
+
+/// Gives the name of a table to files of `target`.
+pub(super) fn register(
+    session: &Session,
+    target: &Target,
+    name: &str,
+    files: &[Path],
+    schema: &SchemaRef,
+) -> Result<(), DataFusionError> {
+    session.register_store(&parse(STORE)?, Arc::clone(&target.store));
+    let files = files.iter().map(|file| parse(&format!("{STORE}/{file}")));
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    let provider = session.parquet_objects(&files, Arc::clone(schema))?;
+    session.register(&table_reference(name), provider)
 }
 
 fn parse(text: &str) -> Result<Url, DataFusionError> {

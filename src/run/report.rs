@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::events::{Event, Observer};
+use crate::publish::CheckResult;
 
 /// The version of the report's form.
 pub const REPORT_VERSION: u32 = 1;
@@ -31,10 +32,15 @@ pub struct RunReport {
     pub stages: Vec<StageReport>,
     /// The tables published.
     pub tables: Vec<TableReport>,
+    /// The checks that were made.
+    pub checks: Vec<CheckResult>,
     /// What was odd.
     pub warnings: Vec<String>,
     /// The commit, once there is one.
     pub commit: Option<u64>,
+    /// The run that published before what this one would have: it published nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unchanged_since: Option<String>,
     /// Where the tables lie.
     pub url: Option<String>,
     /// How long the run took, once it ended.
@@ -168,9 +174,19 @@ impl Observer for Reporter {
                     empty_because,
                 });
             }
+            Event::Checked { result } => report.checks.push(result),
             Event::Warning { message } => report.warnings.push(message),
             Event::Committed { commit, url } => {
                 report.commit = Some(commit);
+                report.url = Some(url);
+            }
+            Event::Unchanged {
+                commit,
+                run_id,
+                url,
+            } => {
+                report.commit = Some(commit);
+                report.unchanged_since = Some(run_id);
                 report.url = Some(url);
             }
             Event::RunFinished {

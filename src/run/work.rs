@@ -13,10 +13,13 @@ use super::RunOptions;
 use super::error::RunError;
 use super::events::{Event, Events};
 use super::execute::open_store;
+use super::inputs::manifest_of;
 use crate::engine::{Session, SessionOptions};
 use crate::plan::{ParameterValue, Plan, PlannedStage, Work, parameters, table_reference};
+use crate::publish::{CheckResult, SourceManifest};
 use crate::score::{CalibrationRow, FitContext, FitRow, Pool};
-use crate::source::{RawTableProvider, SetAside};
+use crate::source::{RawTableProvider, Selection, SetAside, SourceTally};
+use crate::spec::check::Severity;
 use crate::spec::source::Format;
 use crate::stage::{Keep, RawStage, ScoreStage, Spool, SqlStage, Stage, StageContext, UnionStage};
 
@@ -37,6 +40,8 @@ pub(super) struct RunAtWork<'a> {
     pub(super) context: StageContext,
     pub(super) sources: Vec<Arc<RawTableProvider>>,
     pub(super) set_aside: Arc<SetAside>,
+    /// What was found of the sources, for the manifest.
+    pub(super) read: Vec<SourceManifest>,
     threads: usize,
     days: FitContext,
     values: BTreeMap<String, ParameterValue>,
@@ -92,17 +97,19 @@ impl<'a> RunAtWork<'a> {
             events,
             context,
             sources: Vec::new(),
+            read: Vec::new(),
             set_aside: SetAside::new(folder.path()),
             threads: options.threads,
             days,
             values,
             _folder: folder,
         };
-        work.find_sources(&options.root).await?;
+        work.find_sources(&options.root, &options.inputs.selection)
+            .await?;
         Ok(work)
     }
 
-    async fn find_sources(&mut self, root: &Path) -> Result<(), RunError> {
+    async fn find_sources(&mut self, root: &Path, selection: &Selection) -> Result<(), RunError> {
         let mut opened = BTreeMap::new();
         for source in &self.plan.sources {
             if !opened.contains_key(&source.store) {
@@ -119,11 +126,18 @@ impl<'a> RunAtWork<'a> {
                 system,
                 table,
                 &source.table,
-                source.max_bad_share,
+                source.tolerance,
                 store.clone(),
+                selection,
                 &self.set_aside,
             )
             .await?;
+            let objects = provider.objects_with_checksums(self.threads).await?;
+            selection.check(&source.name, &objects)?;
+            self.read.push(SourceManifest {
+                name: source.name.clone(),
+                objects: objects.into_iter().map(manifest_of).collect(),
+            });
             self.events.tell(&Event::SourceFound {
                 source: source.name.clone(),
                 objects: provider.tally().objects().len(),
@@ -246,7 +260,8 @@ impl<'a> RunAtWork<'a> {
     }
 
     /// Reads what no stage needed, so that counts are whole, and holds the shares against their bounds.
-    pub(super) async fn finish_sources(&self) -> Result<(), RunError> {
+    pub(super) async fn finish_sources(&self) -> Result<Vec<CheckResult>, RunError> {
+        let mut results = Vec::new();
         for source in &self.sources {
             if !source.tally().is_complete() {
                 let drain = source.drain_unread(self.threads);
@@ -269,8 +284,9 @@ impl<'a> RunAtWork<'a> {
         }
         for source in &self.sources {
             source.check_share()?;
+            results.push(source_result(source.tally()));
         }
-        Ok(())
+        Ok(results)
     }
 
     /// The stage that does what was planned, its parameters bound.
@@ -290,5 +306,25 @@ impl<'a> RunAtWork<'a> {
                 Box::new(ScoreStage::new(name, inputs, schema, checked, self.days))
             }
         }
+    }
+}
+
+/// What the share of rows set aside counts as among the checks; its bound has been held.
+fn source_result(tally: &SourceTally) -> CheckResult {
+    let counts = tally.counts();
+    CheckResult {
+        name: format!("{}__set_aside", tally.source()),
+        table: Some(tally.source().to_owned()),
+        kind: "set_aside".to_owned(),
+        severity: Severity::Error.name().to_owned(),
+        passed: true,
+        rows_broken: Some(counts.rows_set_aside),
+        rows_checked: Some(counts.rows_read),
+        detail: format!(
+            "{} of {} rows do not fit, a share of {} may",
+            counts.rows_set_aside,
+            counts.rows_read,
+            tally.max_bad_share()
+        ),
     }
 }

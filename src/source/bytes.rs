@@ -16,6 +16,8 @@ use object_store::{
     GetOptions, GetRange, GetResult, OBJECT_STORE_COALESCE_DEFAULT, ObjectStore, ObjectStoreExt,
 };
 
+use sha2::{Digest, Sha256};
+
 use super::error::SourceError;
 use super::table::{Object, Table};
 
@@ -79,6 +81,17 @@ impl ByteSource {
             }
         }
     }
+}
+
+/// The SHA-256 of an object's bytes, hexadecimal.
+pub(crate) async fn sha256(table: &Arc<Table>, object: &Object) -> Result<String, SourceError> {
+    let mut bytes = ByteSource::new(table, object);
+    let mut hash = Sha256::new();
+    while let Some(chunk) = bytes.next().await? {
+        hash.update(&chunk);
+    }
+    let digest = hash.finalize();
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn ranges(size: u64) -> BoxStream<'static, Range<u64>> {

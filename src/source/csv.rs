@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::cell::Value;
+use super::drift::{Drift, Verdict};
 use super::error::SourceError;
 use super::format::{FormatEntry, PieceReader, PieceScan, SourceFormat};
 use super::set_aside::{Entry, raw_text};
@@ -69,6 +70,7 @@ impl SourceFormat for Csv {
         let layout = (!self.format.header).then(|| Layout {
             cells: (0..table.columns.len()).collect(),
             width: table.columns.len(),
+            refused: None,
         });
         let records = CsvRecords {
             dialect,
@@ -116,6 +118,8 @@ impl Nulls {
 struct Layout {
     cells: Vec<usize>,
     width: usize,
+    /// Why all rows are set aside, if they are.
+    refused: Option<String>,
 }
 
 /// Parses the records of one object.
@@ -145,14 +149,7 @@ impl CsvRecords {
                 .enumerate()
                 .filter(|(_, name)| **name == column.name)
                 .map(|(at, _)| at);
-            let Some(place) = places.next() else {
-                return Err(SourceError::MissingColumn {
-                    table: source(),
-                    file: file.to_owned(),
-                    column: column.name.clone(),
-                    found: list(&names),
-                });
-            };
+            let place = places.next();
             if places.next().is_some() {
                 return Err(SourceError::DuplicateColumn {
                     table: source(),
@@ -160,25 +157,16 @@ impl CsvRecords {
                     column: column.name.clone(),
                 });
             }
-            cells.push(place);
+            cells.extend(place);
         }
-        let is_declared = |name: &&String| self.table.columns.iter().any(|c| c.name == **name);
-        let extra: Vec<String> = names
-            .iter()
-            .filter(|name| !is_declared(name))
-            .cloned()
-            .collect();
-        if !extra.is_empty() {
-            let warning = format!(
-                "{}: columns that are not declared are ignored: {}",
-                source(),
-                list(&extra)
-            );
-            self.table.tally.warn(warning);
-        }
+        let refused = match Drift::between(&self.table, &names).judge(&self.table, file)? {
+            Verdict::Read => None,
+            Verdict::SetAside(reason) => Some(reason),
+        };
         Ok(Layout {
             cells,
             width: names.len(),
+            refused,
         })
     }
 
@@ -187,6 +175,9 @@ impl CsvRecords {
         let Some(layout) = &self.layout else {
             return Ok(());
         };
+        if let Some(reason) = &layout.refused {
+            return Err((None, reason.clone()));
+        }
         if self.cells.len() != layout.width {
             let (width, found) = (layout.width, self.cells.len());
             return Err((None, format!("{width} cells expected, {found} found")));
@@ -279,12 +270,4 @@ impl Records for CsvRecords {
         }
         Ok(())
     }
-}
-
-fn list(names: &[String]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
 }

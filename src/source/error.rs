@@ -52,17 +52,28 @@ pub enum SourceError {
         /// The object.
         file: String,
     },
-    /// An object has no such column: its schema has drifted from the declaration.
-    #[error("{table}: {file} has no column `{column}`; it has {found}")]
-    MissingColumn {
+    /// Objects that an earlier run read are gone or have another content.
+    #[error("{table}: what the run {run_id} read is not to be had: {objects}")]
+    Gone {
+        /// The raw table.
+        table: String,
+        /// The run.
+        run_id: String,
+        /// Each of the objects, with what became of it.
+        objects: String,
+    },
+    /// The columns of an object are not those that are declared.
+    #[error(
+        "{table}: the columns of {file} are not those that are declared: {changes}. Mend the declaration, or say \
+         schema_drift: ignore_new or set_aside"
+    )]
+    Drift {
         /// The raw table.
         table: String,
         /// The object.
         file: String,
-        /// The declared column.
-        column: String,
-        /// The columns that are there, quoted and separated by commas.
-        found: String,
+        /// Each column that is missing, new or of another type.
+        changes: String,
     },
     /// A header names a declared column twice.
     #[error("{table}: {file} has the column `{column}` more than once")]
@@ -73,22 +84,6 @@ pub enum SourceError {
         file: String,
         /// The declared column.
         column: String,
-    },
-    /// A column's type in the object cannot become the declared one without loss.
-    #[error(
-        "{table}: {file} has column `{column}` as {found}, which cannot be read as {declared} without loss"
-    )]
-    ColumnType {
-        /// The raw table.
-        table: String,
-        /// The object.
-        file: String,
-        /// The declared column.
-        column: String,
-        /// The declared type.
-        declared: Box<str>,
-        /// The object's type.
-        found: Box<str>,
     },
     /// A `name=value` of the path is missing or does not parse.
     #[error("{table}: {file}: partition column `{column}`: {reason}")]
@@ -155,9 +150,9 @@ impl SourceError {
             Self::Declaration { .. } | Self::NothingMatches { .. } => FailureKind::Configuration,
             Self::Store { source, .. } => source.kind(),
             Self::Changed { .. } => FailureKind::TransientStore,
-            Self::MissingColumn { .. }
+            Self::Gone { .. }
+            | Self::Drift { .. }
             | Self::DuplicateColumn { .. }
-            | Self::ColumnType { .. }
             | Self::Partition { .. }
             | Self::Damaged { .. }
             | Self::TooManyBad { .. } => FailureKind::DataQuality,

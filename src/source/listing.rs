@@ -8,6 +8,7 @@ use object_store::{ObjectMeta, ObjectStoreExt};
 use super::cell::{Column, Value};
 use super::error::SourceError;
 use super::rows::Constant;
+use super::selection::Selection;
 use super::table::Object;
 use crate::spec::SqlType;
 use crate::spec::source::RawColumn;
@@ -67,6 +68,7 @@ pub(crate) async fn list(
     store: &Store,
     pattern: &str,
     partitions: &IndexMap<String, SqlType>,
+    selection: &Selection,
 ) -> Result<Vec<Object>, SourceError> {
     let declaration = |reason| SourceError::Declaration {
         table: source.to_owned(),
@@ -114,16 +116,21 @@ pub(crate) async fn list(
                 .collect()
         }
     };
+    let there = found.len();
+    // Stores list in orders of their own.
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let found = selection.of(source, found)?;
     if found.is_empty() {
         return Err(SourceError::NothingMatches {
             table: source.to_owned(),
             url: store.url.clone(),
             pattern: pattern.to_owned(),
-            hint: hint(store, &parsed),
+            hint: match there {
+                0 => hint(store, &parsed),
+                there => format!(" that was known then ({there} objects came later)"),
+            },
         });
     }
-    // Stores list in orders of their own.
-    found.sort_by(|(a, _), (b, _)| a.cmp(b));
     let object = |(path, meta): (String, ObjectMeta)| {
         let partitions = columns
             .iter()
@@ -249,7 +256,9 @@ mod tests {
     }
 
     async fn paths(store: &Store, pattern: &str) -> Vec<String> {
-        let objects = list("s.t", store, pattern, &IndexMap::new()).await.unwrap();
+        let objects = list("s.t", store, pattern, &IndexMap::new(), &Selection::All)
+            .await
+            .unwrap();
         objects
             .iter()
             .map(|object| object.path.to_string())
@@ -282,10 +291,16 @@ mod tests {
         );
         assert_eq!(paths(&store, "orders/2.csv").await, ["orders/2.csv"]);
         assert_eq!(
-            list("s.t", &store, "returns/*.csv", &IndexMap::new())
-                .await
-                .unwrap_err()
-                .to_string(),
+            list(
+                "s.t",
+                &store,
+                "returns/*.csv",
+                &IndexMap::new(),
+                &Selection::All
+            )
+            .await
+            .unwrap_err()
+            .to_string(),
             "s.t: nothing below memory:/lake/raw matches `returns/*.csv`"
         );
     }
@@ -300,7 +315,9 @@ mod tests {
                 .collect()
         };
         let partitions = declared(&[("day", "date"), ("shop", "varchar")]);
-        let objects = list("s.t", &store, "**/*.csv", &partitions).await.unwrap();
+        let objects = list("s.t", &store, "**/*.csv", &partitions, &Selection::All)
+            .await
+            .unwrap();
         let values: Vec<_> = objects[0]
             .partitions
             .iter()
@@ -315,7 +332,14 @@ mod tests {
             ("shop", "bigint", "`Köln` is not a bigint"),
             ("a", "varchar", "no segment `a=…` in the path"),
         ] {
-            let error = list("s.t", &store, "**/*.csv", &declared(&[(name, sql_type)])).await;
+            let error = list(
+                "s.t",
+                &store,
+                "**/*.csv",
+                &declared(&[(name, sql_type)]),
+                &Selection::All,
+            )
+            .await;
             assert_eq!(
                 error.unwrap_err().to_string(),
                 format!(
@@ -341,7 +365,7 @@ mod tests {
     async fn a_web_server_is_not_listed() {
         let mut web = store(&[]).await;
         web.kind = StoreKind::Http;
-        let error = list("s.t", &web, "a/*.csv", &IndexMap::new())
+        let error = list("s.t", &web, "a/*.csv", &IndexMap::new(), &Selection::All)
             .await
             .unwrap_err();
         assert!(

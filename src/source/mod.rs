@@ -21,6 +21,7 @@ mod bytes;
 mod cell;
 mod csv;
 mod decompress;
+mod drift;
 mod error;
 mod format;
 mod listing;
@@ -30,6 +31,7 @@ mod parquet;
 mod parquet_cast;
 mod provider;
 mod rows;
+mod selection;
 mod set_aside;
 mod split;
 mod table;
@@ -45,8 +47,9 @@ mod tests;
 pub use error::SourceError;
 pub use format::{FORMATS, FormatEntry};
 pub use provider::RawTableProvider;
+pub use selection::Selection;
 pub use set_aside::{
     CUT_MARK, RAW_TEXT_BYTES, SetAside, SetAsideBatches, schema as set_aside_schema,
 };
-pub use table::{FILE_COLUMN, LINE_COLUMN, check, schema};
+pub use table::{FILE_COLUMN, LINE_COLUMN, Tolerance, check, schema};
 pub use tally::{Counts, ObjectInfo, SourceTally};

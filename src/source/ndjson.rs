@@ -1,6 +1,7 @@
 //! One JSON object a line.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,13 +9,14 @@ use memchr::memchr;
 use serde::de::IgnoredAny;
 
 use super::cell::Value;
+use super::drift::Drift;
 use super::error::SourceError;
 use super::format::{FormatEntry, PieceReader, PieceScan, SourceFormat};
 use super::set_aside::{Entry, raw_text};
 use super::table::Table;
 use super::text::{Records, Rows, Step, TextReader};
 use crate::spec::SqlType;
-use crate::spec::source::{Format, NdjsonFormat};
+use crate::spec::source::{Format, NdjsonFormat, SchemaDrift};
 
 /// What `cvm list formats` says.
 pub(crate) const ENTRY: FormatEntry = FormatEntry {
@@ -48,6 +50,7 @@ impl SourceFormat for Ndjson {
             cells: vec![Cell::Absent; columns],
             values: vec![Value::Null; columns],
             seen: vec![false; columns],
+            new: BTreeSet::new(),
             texts: Vec::new(),
             any: false,
             table,
@@ -79,6 +82,8 @@ struct NdjsonRecords {
     texts: Vec<String>,
     /// Which declared columns any line had.
     seen: Vec<bool>,
+    /// The keys that lines had and that are not declared.
+    new: BTreeSet<String>,
     any: bool,
 }
 
@@ -110,6 +115,12 @@ impl NdjsonRecords {
         while let Some((key, start, end)) = members.next() {
             let key = text_of(key);
             let Some(column) = self.table.columns.iter().position(|c| c.name == key) else {
+                if self.table.tolerance.schema_drift == SchemaDrift::SetAside {
+                    return Err((None, format!("`{key}` is no declared column")));
+                }
+                if !self.new.contains(key.as_ref()) {
+                    self.new.insert(key.into_owned());
+                }
                 continue;
             };
             if self.cells.get(column) != Some(&Cell::Absent) {
@@ -216,15 +227,25 @@ impl Records for NdjsonRecords {
             self.table.tally.warn(format!("{source}: {file} is empty"));
             return Ok(());
         }
-        for (column, seen) in self.table.columns.iter().zip(&self.seen) {
-            if !seen {
-                let name = &column.name;
+        let unseen = self.table.columns.iter().zip(&self.seen);
+        let unseen = unseen.filter(|(_, seen)| !**seen);
+        let unseen: Vec<String> = unseen.map(|(column, _)| column.name.clone()).collect();
+        // Writers leave out keys without a value, so that a key that no line has is no fault by itself. Where others came
+        // instead it may have been renamed.
+        if self.new.is_empty() {
+            for name in unseen {
                 self.table
                     .tally
                     .warn(format!("{source}: no line of {file} has the key `{name}`"));
             }
+            return Ok(());
         }
-        Ok(())
+        let drift = Drift {
+            missing: unseen,
+            new: self.new.iter().cloned().collect(),
+            retyped: Vec::new(),
+        };
+        drift.judge(&self.table, file).map(drop)
     }
 }
 

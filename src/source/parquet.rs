@@ -21,6 +21,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::bytes::ObjectRanges;
+use super::drift::{Drift, Verdict};
 use super::error::SourceError;
 use super::format::{FormatEntry, PieceReader, PieceScan, SourceFormat};
 use super::parquet_cast::{Fit, cast, fit};
@@ -65,12 +66,23 @@ impl SourceFormat for Parquet {
             .iter()
             .map(|object| footer(table, object).boxed())
             .collect();
-        let footers: Vec<ArrowReaderMetadata> = stream::iter(footers)
+        let footers: Vec<(ArrowReaderMetadata, Verdict)> = stream::iter(footers)
             .buffered(FOOTERS_AHEAD)
             .try_collect()
             .await?;
         let mut pieces = Vec::new();
-        for (object, footer) in footers.into_iter().enumerate() {
+        for (object, (footer, verdict)) in footers.into_iter().enumerate() {
+            let metadata = footer.metadata();
+            if let Verdict::SetAside(reason) = verdict {
+                let rows = metadata.file_metadata().num_rows().unsigned_abs();
+                pieces.push(Piece {
+                    object,
+                    bytes: 0,
+                    rows: Some(rows),
+                    part: Part::Refused { rows, reason },
+                });
+                continue;
+            }
             let footer = Arc::new(footer);
             let mut first_row = 1;
             for (index, group) in footer.metadata().row_groups().iter().enumerate() {
@@ -94,6 +106,15 @@ impl SourceFormat for Parquet {
     }
 
     async fn open(&self, scan: PieceScan) -> Result<Box<dyn PieceReader>, SourceError> {
+        if let Some(Part::Refused { rows, reason }) = scan.part() {
+            return Ok(Box::new(RefusedReader {
+                table: Arc::clone(&scan.table),
+                piece: scan.piece,
+                rows: *rows,
+                reason: reason.clone(),
+                attempt: scan.attempt,
+            }));
+        }
         let Some(Part::RowGroup {
             index,
             first_row,
@@ -138,50 +159,63 @@ impl SourceFormat for Parquet {
 }
 
 /// Reads a footer and holds the file's columns against the declaration.
-async fn footer(table: &Table, object: &Object) -> Result<ArrowReaderMetadata, SourceError> {
+async fn footer(
+    table: &Table,
+    object: &Object,
+) -> Result<(ArrowReaderMetadata, Verdict), SourceError> {
     let mut reader = ObjectRanges::new(table, object);
     let footer = ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new())
         .await
         .map_err(|error| unreadable(table, &object.path, error))?;
     let fields = footer.schema().fields();
+    let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
+    let mut drift = Drift::between(table, &names);
     for column in &table.columns {
-        let (source, file) = (table.source.to_string(), object.path.to_string());
-        let Some((_, field)) = fields.find(&column.name) else {
-            let names: Vec<String> = fields
-                .iter()
-                .map(|field| format!("`{}`", field.name()))
-                .collect();
-            return Err(SourceError::MissingColumn {
-                table: source,
-                file,
-                column: column.name.clone(),
-                found: names.join(", "),
-            });
-        };
-        if fit(field.data_type(), column) == Fit::Never {
-            return Err(SourceError::ColumnType {
-                table: source,
-                file,
-                column: column.name.clone(),
-                declared: column.sql_type.to_string().into(),
-                found: field.data_type().to_string().into(),
-            });
+        if let Some((_, field)) = fields.find(&column.name)
+            && fit(field.data_type(), column) == Fit::Never
+        {
+            let (found, declared) = (field.data_type().to_string(), column.sql_type.to_string());
+            drift.retyped.push((column.name.clone(), found, declared));
         }
     }
-    let declared = |name: &String| table.columns.iter().any(|column| column.name == *name);
-    let extra = fields
-        .iter()
-        .map(|field| field.name())
-        .filter(|name| !declared(name));
-    let extra: Vec<String> = extra.map(|name| format!("`{name}`")).collect();
-    if !extra.is_empty() {
-        let names = extra.join(", ");
-        table.tally.warn(format!(
-            "{}: columns that are not declared are ignored: {names}",
-            table.source
-        ));
+    let verdict = drift.judge(table, &object.path)?;
+    Ok((footer, verdict))
+}
+
+/// The rows of a file whose columns are not those that are declared. They go nowhere but among those set aside, where each
+/// is told by its number: what is in it stands in the file.
+struct RefusedReader {
+    table: Arc<Table>,
+    piece: usize,
+    rows: u64,
+    reason: String,
+    attempt: Option<Attempt>,
+}
+
+#[async_trait]
+impl PieceReader for RefusedReader {
+    async fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
+        let Some(mut attempt) = self.attempt.take() else {
+            return Ok(None);
+        };
+        for line in 1..=self.rows {
+            attempt.push(Entry {
+                line,
+                raw_text: String::new(),
+                column: None,
+                reason: self.reason.clone(),
+            })?;
+        }
+        let bytes = self.table.object_of(self.piece).meta.size;
+        let counts = Counts {
+            rows_read: self.rows,
+            rows_set_aside: self.rows,
+            bytes,
+        };
+        self.table.tally.progress(self.piece, counts);
+        self.table.complete(self.piece, attempt)?;
+        Ok(None)
     }
-    Ok(footer)
 }
 
 fn unreadable(table: &Table, file: &str, error: ParquetError) -> SourceError {

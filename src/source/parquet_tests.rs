@@ -155,6 +155,28 @@ async fn row_groups_are_read_apart_and_number_their_rows_through() {
 }
 
 #[tokio::test]
+async fn rows_of_a_file_whose_columns_drifted_can_be_set_aside() {
+    let key: ArrayRef = Arc::new(Int64Array::from(vec![7, 8, 9]));
+    let id: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+    let (a, b) = (
+        file(vec![("id", id, true)], 10),
+        file(vec![("key", key, true)], 2),
+    );
+    let store = memory(&[("a.parquet", &a), ("b.parquet", &b)]).await;
+    let yaml = "path: \"*.parquet\"\nformat: parquet\nschema_drift: set_aside\ncolumns: {id: {type: bigint}}\n";
+    let raw = Raw::open(store, yaml).await.unwrap();
+    assert_eq!(raw.number("select sum(id) from orders").await, "3");
+    assert_eq!(raw.number("select count(*) from orders").await, "2");
+    assert_eq!(raw.counts(), (5, 2, 3));
+    assert_eq!(
+        raw.aside(),
+        [1, 2, 3].map(|row| format!(
+            "b.parquet:{row} : `id` is missing (is it `key` now?); `key` is new | "
+        ))
+    );
+}
+
+#[tokio::test]
 async fn files_that_do_not_fit_as_a_whole_are_errors() {
     let id: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
     let whole = file(vec![("id", id, true)], 10);
@@ -167,12 +189,14 @@ async fn files_that_do_not_fit_as_a_whole_are_errors() {
         (
             &whole,
             one("id", "bigint"),
-            "shop.orders: a.parquet has column `id` as Float64, which cannot be read as bigint without loss",
+            "shop.orders: the columns of a.parquet are not those that are declared: `id` is Float64, which cannot be \
+             read as bigint without loss. Mend the declaration, or say schema_drift: ignore_new or set_aside",
         ),
         (
             &whole,
             one("key", "double"),
-            "shop.orders: a.parquet has no column `key`; it has `id`",
+            "shop.orders: the columns of a.parquet are not those that are declared: `key` is missing (is it `id` now?); \
+             `id` is new. Mend the declaration, or say schema_drift: ignore_new or set_aside",
         ),
         (
             &torn,

@@ -24,15 +24,17 @@ use datafusion::physical_plan::{
 use futures::FutureExt;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
+use super::bytes;
 use super::cell::Column;
 use super::error::SourceError;
 use super::format::{self, PieceReader, PieceScan};
 use super::listing;
+use super::selection::Selection;
 use super::set_aside::SetAside;
-use super::table::{Part, Piece, Table, schema};
+use super::table::{Object, Part, Piece, Table, Tolerance, schema};
 use super::tally::{ObjectInfo, SourceTally};
 use crate::spec::source::RawTable;
-use crate::store::Store;
+use crate::store::{Store, StoreKind};
 
 /// Rows a batch where nobody asks for batches.
 const DRAIN_ROWS: usize = 8192;
@@ -47,8 +49,8 @@ pub struct RawTableProvider {
 }
 
 impl RawTableProvider {
-    /// Lists the objects of `<system>.<name>` and, for Parquet, reads their footers. `max_bad_share` is the bound that holds for
-    /// this table: its own or its source file's.
+    /// Lists the objects of `<system>.<name>` and, for Parquet, reads their footers. `tolerance` is
+    /// what holds for this table: its own or its source file's.
     ///
     /// # Errors
     /// The declaration cannot work, nothing matches, a path lacks a partition, a Parquet file lacks a column or has it
@@ -57,8 +59,9 @@ impl RawTableProvider {
         system: &str,
         name: &str,
         declared: &RawTable,
-        max_bad_share: f64,
+        tolerance: Tolerance,
         store: Store,
+        selection: &Selection,
         set_aside: &Arc<SetAside>,
     ) -> Result<Arc<Self>, SourceError> {
         let source = format!("{system}.{name}");
@@ -73,16 +76,15 @@ impl RawTableProvider {
         let columns: Vec<Column> = columns.collect::<Result<_, _>>().map_err(declaration)?;
         let format = format::reader(&declared.format).map_err(declaration)?;
         format.check().map_err(declaration)?;
-        let objects =
-            listing::list(&source, &store, &declared.path.value, &declared.partitions).await?;
-        let infos = objects.iter().map(|object| ObjectInfo {
-            path: object.path.to_string(),
-            size: object.meta.size,
-            e_tag: object.meta.e_tag.clone(),
-            version: object.meta.version.clone(),
-            last_modified: object.meta.last_modified,
-        });
-        let infos: Vec<ObjectInfo> = infos.collect();
+        let objects = listing::list(
+            &source,
+            &store,
+            &declared.path.value,
+            &declared.partitions,
+            selection,
+        )
+        .await?;
+        let infos: Vec<ObjectInfo> = objects.iter().map(Object::info).collect();
         let whole = |(object, info): (usize, &ObjectInfo)| Piece {
             object,
             bytes: info.size,
@@ -94,7 +96,7 @@ impl RawTableProvider {
             let of_piece = pieces.iter().map(|piece| piece.object).collect();
             Arc::new(SourceTally::new(
                 source.clone(),
-                max_bad_share,
+                tolerance.max_bad_share,
                 infos.clone(),
                 of_piece,
             ))
@@ -104,6 +106,7 @@ impl RawTableProvider {
             columns,
             partitions: declared.partitions.values().copied().collect(),
             schema: schema(declared),
+            tolerance,
             store,
             format: Arc::clone(&format),
             objects,
@@ -122,6 +125,43 @@ impl RawTableProvider {
         Ok(Arc::new(Self {
             table: Arc::new(table),
         }))
+    }
+
+    /// The objects that [`open`](Self::open) would read, without looking into them.
+    ///
+    /// # Errors
+    /// As that where it lists.
+    pub async fn list(
+        source: &str,
+        declared: &RawTable,
+        store: &Store,
+        selection: &Selection,
+    ) -> Result<Vec<ObjectInfo>, SourceError> {
+        let (path, partitions) = (&declared.path.value, &declared.partitions);
+        let objects = listing::list(source, store, path, partitions, selection).await?;
+        Ok(objects.iter().map(Object::info).collect())
+    }
+
+    /// The objects as they were listed, with the checksums of those that lie on this machine, `threads` of them read at a time.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub async fn objects_with_checksums(
+        &self,
+        threads: usize,
+    ) -> Result<Vec<ObjectInfo>, SourceError> {
+        let table = &self.table;
+        let infos = table.objects.iter().map(|object| async move {
+            let mut info = object.info();
+            if table.store.kind == StoreKind::File {
+                info.sha256 = Some(bytes::sha256(table, object).await?);
+            }
+            Ok(info)
+        });
+        stream::iter(infos.collect::<Vec<_>>())
+            .buffered(threads.max(1))
+            .try_collect()
+            .await
     }
 
     /// What was read so far; keeps changing while scans run.

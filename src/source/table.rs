@@ -12,10 +12,10 @@ use super::error::SourceError;
 use super::format::{self, SourceFormat};
 use super::rows::{Constant, Output};
 use super::set_aside::{Attempt, SetAside};
-use super::tally::SourceTally;
+use super::tally::{ObjectInfo, SourceTally};
 use crate::engine::types::arrow_type;
 use crate::spec::SqlType;
-use crate::spec::source::RawTable;
+use crate::spec::source::{RawTable, SchemaDrift};
 use crate::store::Store;
 
 /// The hidden column of the object's path below the store's URL.
@@ -82,6 +82,15 @@ pub fn check(table: &RawTable) -> Vec<String> {
     problems
 }
 
+/// What a raw table may have that is not as declared.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerance {
+    /// The share of rows that may be set aside.
+    pub max_bad_share: f64,
+    /// What follows where the columns of an object are not those that are declared.
+    pub schema_drift: SchemaDrift,
+}
+
 /// One object of a raw table.
 #[derive(Debug)]
 pub(crate) struct Object {
@@ -94,6 +103,18 @@ pub(crate) struct Object {
 }
 
 impl Object {
+    /// What is told of it.
+    pub(crate) fn info(&self) -> ObjectInfo {
+        ObjectInfo {
+            path: self.path.to_string(),
+            size: self.meta.size,
+            e_tag: self.meta.e_tag.clone(),
+            version: self.meta.version.clone(),
+            last_modified: self.meta.last_modified,
+            sha256: None,
+        }
+    }
+
     /// The tag by which a store can refuse a read of other content; weak tags are no good for that.
     pub(crate) fn strong_tag(&self) -> Option<String> {
         self.meta.e_tag.clone().filter(|tag| !tag.starts_with("W/"))
@@ -127,6 +148,13 @@ pub(crate) enum Part {
         /// The file's footer.
         footer: Arc<ArrowReaderMetadata>,
     },
+    /// All of a Parquet file whose columns are not those that are declared: its rows are set aside.
+    Refused {
+        /// Its rows.
+        rows: u64,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// A raw table, ready to be read.
@@ -137,6 +165,7 @@ pub(crate) struct Table {
     pub(crate) columns: Vec<Column>,
     pub(crate) partitions: Vec<SqlType>,
     pub(crate) schema: SchemaRef,
+    pub(crate) tolerance: Tolerance,
     pub(crate) store: Store,
     pub(crate) format: Arc<dyn SourceFormat>,
     pub(crate) objects: Vec<Object>,

@@ -19,6 +19,8 @@ pub struct ObjectInfo {
     pub version: Option<String>,
     /// When the store says it was written.
     pub last_modified: DateTime<Utc>,
+    /// SHA-256 of the content, hexadecimal, where it was worked out: of local files, whose tags say nothing of it.
+    pub sha256: Option<String>,
 }
 
 /// Counts of rows and bytes. Rows read = rows kept + rows set aside.

@@ -65,8 +65,14 @@ impl Raw {
     ) -> Result<Self, SourceError> {
         let set_aside = SetAside::new(&std::env::temp_dir());
         let table = declared(yaml);
+        let all = Selection::All;
+        let tolerance = Tolerance {
+            max_bad_share: 0.01,
+            schema_drift: table.schema_drift.unwrap_or_default(),
+        };
         let provider =
-            RawTableProvider::open("shop", "orders", &table, 0.01, store, &set_aside).await?;
+            RawTableProvider::open("shop", "orders", &table, tolerance, store, &all, &set_aside)
+                .await?;
         let context = SessionContext::new_with_config(config);
         context
             .register_table("orders", Arc::clone(&provider) as _)
@@ -154,7 +160,7 @@ async fn rows_are_kept_or_set_aside_with_file_line_text_and_reason() {
              z,x,8,1,02.01.2024\r\n";
     let b = b"id,day,amount,note\n9,2024-02-03,9.99,caf\xC3\xA9\n10,2024-02-03,1,\xFF";
     let store = memory(&[("b.csv", b), ("a.csv", a.as_bytes())]).await;
-    let raw = Raw::open(store, ORDERS).await.unwrap();
+    let raw = Raw::open(store, &drifting("ignore_new")).await.unwrap();
     assert_eq!(
         raw.sql("select * from orders order by id").await,
         table(
@@ -268,7 +274,8 @@ async fn an_object_damaged_as_a_whole_is_an_error_that_names_it() {
         (
             "d.csv",
             b"id,date,amount,note\n1,,,\n",
-            "shop.orders: d.csv has no column `day`; it has `id`, `date`, `amount`, `note`",
+            "shop.orders: the columns of d.csv are not those that are declared: `day` is missing (is it `date` now?); \
+             `date` is new. Mend the declaration, or say schema_drift: ignore_new or set_aside",
         ),
         (
             "e.csv",
@@ -287,10 +294,101 @@ async fn an_object_damaged_as_a_whole_is_an_error_that_names_it() {
     }
 }
 
+/// [`ORDERS`] with a policy for columns that are not as declared.
+fn drifting(policy: &str) -> String {
+    format!("{ORDERS}schema_drift: {policy}\n")
+}
+
+#[tokio::test]
+async fn new_columns_are_refused_ignored_or_their_rows_set_aside() {
+    let objects: [(&str, &[u8]); 2] = [
+        ("a.csv", b"id,day,amount,note\n1,,,\n"),
+        ("b.csv", b"id,day,amount,note,zone,tax\n2,,,,x,\n3,,,,y,\n"),
+    ];
+    let refused = Raw::open(memory(&objects).await, ORDERS).await.unwrap();
+    let (kind, told) = refused.failure("select count(*) from orders").await;
+    assert_eq!(kind, FailureKind::DataQuality);
+    assert_eq!(
+        told,
+        "shop.orders: the columns of b.csv are not those that are declared: `zone`, `tax` are new. Mend the \
+         declaration, or say schema_drift: ignore_new or set_aside"
+    );
+    let ignored = Raw::open(memory(&objects).await, &drifting("ignore_new"))
+        .await
+        .unwrap();
+    assert_eq!(ignored.number("select sum(id) from orders").await, "6");
+    assert_eq!(
+        ignored.provider.tally().warnings(),
+        ["shop.orders: columns that are not declared are ignored: `zone`, `tax`"]
+    );
+    let aside = Raw::open(memory(&objects).await, &drifting("set_aside"))
+        .await
+        .unwrap();
+    assert_eq!(aside.number("select sum(id) from orders").await, "1");
+    assert_eq!(aside.counts(), (3, 1, 2));
+    assert_eq!(
+        aside.aside(),
+        [
+            "b.csv:2 : `zone`, `tax` are new | 2,,,,x,",
+            "b.csv:3 : `zone`, `tax` are new | 3,,,,y,"
+        ]
+    );
+    // A column that is missing is never null in silence.
+    let renamed: [(&str, &[u8]); 1] = [("a.csv", b"id,day,total,note\n1,,2,\n")];
+    let raw = Raw::open(memory(&renamed).await, &drifting("ignore_new"))
+        .await
+        .unwrap();
+    let (_, told) = raw.failure("select count(*) from orders").await;
+    assert!(
+        told.contains("`amount` is missing (is it `total` now?); `total` is new"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn new_keys_are_refused_ignored_or_their_lines_set_aside() {
+    let yaml = |policy: &str| {
+        drifting(policy)
+            .replace("*.csv", "a.ndjson")
+            .replace("csv: {}", "ndjson: {}")
+    };
+    let text: &[u8] =
+        b"{\"id\": 1, \"day\": null, \"amount\": 1, \"note\": \"\"}\n{\"id\": 2, \"zone\": 1}\n";
+    let open = |policy: &'static str, text: &'static [u8]| async move {
+        let store = memory(&[("a.ndjson", text)]).await;
+        Raw::open(store, &yaml(policy)).await.unwrap()
+    };
+    let (_, told) = open("refuse", text)
+        .await
+        .failure("select count(*) from orders")
+        .await;
+    assert!(
+        told.contains("the columns of a.ndjson are not those that are declared: `zone` is new"),
+        "{told}"
+    );
+    let ignored = open("ignore_new", text).await;
+    assert_eq!(ignored.number("select sum(id) from orders").await, "3");
+    let aside = open("set_aside", text).await;
+    assert_eq!(aside.number("select sum(id) from orders").await, "1");
+    assert_eq!(
+        aside.aside(),
+        [r#"a.ndjson:2 : `zone` is no declared column | {"id": 2, "zone": 1}"#]
+    );
+    let renamed = b"{\"id\": 1, \"day\": null, \"total\": 1, \"note\": \"\"}\n";
+    let (_, told) = open("ignore_new", renamed)
+        .await
+        .failure("select count(*) from orders")
+        .await;
+    assert!(
+        told.contains("`amount` is missing (is it `total` now?)"),
+        "{told}"
+    );
+}
+
 #[tokio::test]
 async fn an_empty_object_has_no_rows_and_a_warning() {
     let store = memory(&[("a.csv", b""), ("b.csv", b"id,day,amount,note,x\n")]).await;
-    let raw = Raw::open(store, ORDERS).await.unwrap();
+    let raw = Raw::open(store, &drifting("ignore_new")).await.unwrap();
     assert_eq!(raw.number("select count(*) from orders").await, "0");
     assert_eq!(raw.counts(), (0, 0, 0));
     assert_eq!(
@@ -446,7 +544,7 @@ async fn json_lines() {
 {"id":11,"amount":12345678901234567.89}
 "#;
     let store = memory(&[("a.ndjson", text)]).await;
-    let yaml = ORDERS
+    let yaml = drifting("ignore_new")
         .replace("*.csv", "a.ndjson")
         .replace("csv: {}", "ndjson: {}");
     let raw = Raw::open(store, &yaml).await.unwrap();
@@ -562,7 +660,7 @@ async fn olist_reviews_have_line_breaks_inside_quotes() {
     let Some(store) = shared("olist_subset") else {
         return;
     };
-    let yaml = "path: \"*reviews*.csv\"\nformat: {csv: {}}\ncolumns:
+    let yaml = "path: \"*reviews*.csv\"\nformat: {csv: {}}\nschema_drift: ignore_new\ncolumns:
   review_id: {type: varchar, required: true}
   review_score: {type: bigint, required: true}
   review_comment_message: {type: varchar}

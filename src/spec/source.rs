@@ -23,6 +23,9 @@ pub struct SourceFile {
     #[serde(default = "default_max_bad_share")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_bad_share: f64,
+    /// What follows where the columns of an object are not those that are declared; a table can say otherwise.
+    #[serde(default)]
+    pub schema_drift: SchemaDrift,
     /// The raw tables.
     #[schemars(with = "IndexMap<String, RawTable>")]
     pub tables: IndexMap<String, Spanned<RawTable>>,
@@ -42,6 +45,8 @@ pub struct RawTable {
     /// Overrides the source file's `max_bad_share`.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_bad_share: Option<f64>,
+    /// Overrides the source file's `schema_drift`.
+    pub schema_drift: Option<SchemaDrift>,
     /// The columns in the order in which a file without a header has them.
     #[schemars(with = "IndexMap<String, RawColumn>")]
     pub columns: IndexMap<String, Spanned<RawColumn>>,
@@ -49,6 +54,30 @@ pub struct RawTable {
     #[serde(default)]
     #[schemars(with = "IndexMap<String, SqlType>")]
     pub partitions: IndexMap<String, SqlType>,
+}
+
+/// What follows where the columns of an object are not those that are declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SchemaDrift {
+    /// The run stops and names every column that is new, missing, renamed or of another type.
+    #[default]
+    Refuse,
+    /// New columns are ignored, with a warning; anything else stops the run.
+    IgnoreNew,
+    /// The rows of such an object are set aside; of NDJSON each row that has a new key. `max_bad_share` bounds how many.
+    SetAside,
+}
+
+impl SchemaDrift {
+    /// The name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::IgnoreNew => "ignore_new",
+            Self::SetAside => "set_aside",
+        }
+    }
 }
 
 /// How objects are written. Tagged by its key: `format: {csv: {delimiter: ";"}}` or `format: parquet`.
@@ -128,7 +157,7 @@ impl JsonSchema for Delimiter {
     }
 }
 
-/// One JSON object a line; missing keys are nulls, keys that are not declared are ignored.
+/// One JSON object a line; missing keys are nulls, keys that are not declared are new columns.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NdjsonFormat {

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::check::{CheckDeclaration, TableCheck};
 use super::types::SqlType;
 use super::yaml::Spanned;
 
@@ -24,34 +25,14 @@ pub struct TableFile {
     /// What a check is; only below `sql/checks`, where each row of the table breaks the check.
     #[schemars(with = "Option<CheckDeclaration>")]
     pub check: Option<CheckDeclaration>,
+    /// Rules over the rows, by name. Each is held in every run of a pipeline that makes the table, before anything is
+    /// published.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, TableCheck>")]
+    pub checks: IndexMap<String, Spanned<TableCheck>>,
     /// The columns, in order.
     #[schemars(with = "IndexMap<String, ContractColumn>")]
     pub columns: IndexMap<String, Spanned<ContractColumn>>,
-}
-
-/// What follows from a row that breaks a check.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CheckDeclaration {
-    /// Whether a broken check stops the run. Default error.
-    #[serde(default)]
-    pub severity: Severity,
-    /// How many rows may break it. Default 0.
-    #[serde(default)]
-    pub max_rows: u64,
-    /// What to do where it is broken.
-    pub help: String,
-}
-
-/// What a broken check does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// It stops the run; nothing is published.
-    #[default]
-    Error,
-    /// It is told, and the run goes on.
-    Warning,
 }
 
 /// What a column of a contract holds.

@@ -1,6 +1,7 @@
 //! The command line from outside: whole runs on small data, exit codes, what is published.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use assert_cmd::Command;
@@ -8,6 +9,7 @@ use tempfile::TempDir;
 
 /// The published tables of a demo small enough for a debug build.
 const TABLES: &[&str] = &[
+    "check_results",
     "cohort_retention",
     "customer_segments",
     "customer_values",
@@ -59,7 +61,13 @@ fn project(customers: &str) -> TempDir {
 }
 
 fn run_demo(shop: &Path, more: &[&str]) -> Output {
-    let mut arguments = vec!["run", "pipelines/demo.yml", "--as-of", "2025-01-01"];
+    let mut arguments = vec![
+        "run",
+        "pipelines/demo.yml",
+        "--as-of",
+        "2025-01-01",
+        "--no-cache",
+    ];
     arguments.extend(more);
     run_of(shop, &arguments)
 }
@@ -238,7 +246,7 @@ fn rows_that_break_a_check_stop_the_run_or_are_told_as_a_warning() {
         "{told}"
     );
     assert!(
-        told.contains("rows break it: Nobody has an id.\n    customer_id = C"),
+        told.contains("rows break it, 2 may: Nobody has an id.\n    customer_id = C"),
         "{told}"
     );
     assert!(told.contains("\n    to do: take the ids away\n"), "{told}");
@@ -248,7 +256,288 @@ fn rows_that_break_a_check_stop_the_run_or_are_told_as_a_warning() {
     let warned = run_demo(&shop, &[]);
     let told = text(&warned.stderr);
     assert_eq!(code(&warned), 0, "{told}");
-    assert!(told.contains("rows break it: Nobody has an id."), "{told}");
+    assert!(
+        told.contains("rows break it, 2 may: Nobody has an id."),
+        "{told}"
+    );
+}
+
+/// Every file below a folder, sorted.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let found = if path.is_dir() {
+                &mut folders
+            } else {
+                &mut files
+            };
+            found.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The runs of a project, oldest first, and every file below its tables with its content.
+fn lake_of(shop: &Path) -> (Vec<String>, BTreeMap<PathBuf, Vec<u8>>) {
+    let lake = shop.join("data/demo/lake/marts/demo");
+    let files = files_below(&lake).into_iter();
+    let files = files
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect();
+    let mut runs: Vec<String> = std::fs::read_dir(lake.join("_cvm/runs"))
+        .unwrap()
+        .map(|entry| {
+            entry
+                .unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    runs.sort();
+    (runs, files)
+}
+
+#[test]
+fn a_run_without_news_writes_nothing_and_a_replay_gives_the_same_bytes() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    let nightly = ["run", "pipelines/demo.yml", "--as-of", "2025-01-01"];
+    let first = run_of(&shop, &nightly);
+    assert_eq!(code(&first), 0, "{}", text(&first.stderr));
+    let (runs, before) = lake_of(&shop);
+    let again = run_of(&shop, &nightly);
+    let told = text(&again.stderr);
+    assert_eq!(code(&again), 0, "{told}");
+    assert!(
+        told.contains(&format!(
+            "\"event\":\"unchanged\",\"commit\":1,\"run_id\":\"{}\"",
+            runs[0]
+        )),
+        "{told}"
+    );
+    let (runs_after, after) = lake_of(&shop);
+    assert_eq!(runs_after, runs);
+    assert!(before == after, "a run without news wrote something");
+
+    // A new object is news.
+    let orders = shop.join("data/demo/raw/shop/orders");
+    let newest = files_below(&orders).pop().unwrap();
+    let name = newest.file_name().unwrap().to_str().unwrap().to_owned();
+    let late = newest.with_file_name(format!("late-{name}"));
+    let moment = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    std::fs::copy(&newest, &late).unwrap();
+    let known = run_of(&shop, &[&nightly[..], &["--known-at", &moment]].concat());
+    assert_eq!(code(&known), 0, "{}", text(&known.stderr));
+    assert!(
+        text(&known.stderr).contains("\"event\":\"unchanged\""),
+        "what came later is left out"
+    );
+    let anew = run_of(&shop, &nightly);
+    assert!(
+        !text(&anew.stderr).contains("\"event\":\"unchanged\""),
+        "a new object is news"
+    );
+    std::fs::remove_file(&late).unwrap();
+
+    // An earlier day was run in between; the replay compares with what the run compared with.
+    let earlier = run_of(
+        &shop,
+        &["run", "pipelines/demo.yml", "--as-of", "2024-06-01"],
+    );
+    assert_eq!(code(&earlier), 0, "{}", text(&earlier.stderr));
+    let replay = ["run", "pipelines/demo.yml", "--replay", &runs[0]];
+    let replayed = run_of(&shop, &replay);
+    assert_eq!(code(&replayed), 0, "{}", text(&replayed.stderr));
+    for table in TABLES {
+        let path = shop.join(format!("data/demo/lake/marts/demo/{table}.parquet"));
+        assert_eq!(published(&shop, table), before[&path], "{table}");
+    }
+    // The next run knows what came before the replay: nothing is lost of the history.
+    let next = run_demo(&shop, &[]);
+    assert_eq!(code(&next), 0, "{}", text(&next.stderr));
+    assert!(!check_result(&shop, "2024-06-01", "customer_values__contract").is_empty());
+
+    std::fs::remove_file(&newest).unwrap();
+    let refused = run_of(&shop, &replay);
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(
+        told.contains(&format!("{name} is not there any more")),
+        "{told}"
+    );
+    let unknown = run_of(&shop, &["run", "pipelines/demo.yml", "--replay", "nobody"]);
+    assert_eq!(code(&unknown), 2, "{}", text(&unknown.stderr));
+    assert!(
+        text(&unknown.stderr).contains("the run nobody cannot be replayed"),
+        "{}",
+        text(&unknown.stderr)
+    );
+}
+
+/// Adds `checks` to the contract of a mart of the project.
+fn declare_checks(shop: &Path, mart: &str, checks: &str) {
+    let path = shop.join(format!("sql/marts/{mart}.yml"));
+    let contract = std::fs::read_to_string(&path).unwrap();
+    let (before, _) = contract.split_once("\nchecks:").unwrap_or((&contract, ""));
+    let before = before.trim_end();
+    std::fs::write(&path, format!("{before}\nchecks:\n{checks}")).unwrap();
+}
+
+/// The results of a published check as of `day`: its kind, severity, whether it held, rows broken and checked, detail.
+fn check_result(shop: &Path, day: &str, check: &str) -> String {
+    let sql = format!(
+        "select kind, severity, has_passed, rows_broken, rows_checked, detail from check_results \
+         where as_of_date = '{day}' and check_name = '{check}'"
+    );
+    let asked = run_of(
+        shop,
+        &["query", "pipelines/demo.yml", &sql, "--format", "csv"],
+    );
+    assert_eq!(code(&asked), 0, "{}", text(&asked.stderr));
+    let told = text(&asked.stdout);
+    told.lines().nth(1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn checks_of_a_contract_hold_what_would_be_published() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    declare_checks(
+        &shop,
+        "customer_values",
+        "  few_orders: { description: Nobody orders much., condition: orders < 3, severity: warning }\n  \
+         few: { description: Few order much., condition: orders < 100, max_share: 0.5 }\n  \
+         once: { description: A day has a buyer., unique: [days_since_last_order], severity: warning, max_rows: 3 }\n  \
+         known: { description: Buyers are customers., relationship: { column: customer_id, table: entities.customers }, \
+         max_rows: 2 }\n  \
+         steady: { description: As many as before., row_count: { minimum: 300, change: 0.1 } }\n  \
+         fresh: { description: Of this day., freshness: { column: as_of_date, days: 3 }, severity: warning }\n  \
+         counted: { description: Every order is somebody's., reconciliation: { sum: orders, \
+         equals: [{ table: int_orders_valued, sum: \"1\", where: customer_id is not null }] } }\n",
+    );
+    let first = run_demo(&shop, &[]);
+    let told = text(&first.stderr);
+    assert_eq!(code(&first), 0, "{told}");
+    let seen = |check: &str| check_result(&shop, "2025-01-01", check);
+    let broken = seen("customer_values__few_orders");
+    let count = broken.strip_prefix("condition,warning,false,").unwrap();
+    let count: u64 = count.split(',').next().unwrap().parse().unwrap();
+    assert!(count > 5, "{broken}");
+    assert_eq!(
+        broken,
+        format!("condition,warning,false,{count},400,{count} rows break it")
+    );
+    assert!(
+        told.contains(&format!(
+            "`customer_values__few_orders`: {count} rows break it: Nobody orders much."
+        )),
+        "{told}"
+    );
+    let kept = shop.join("data/demo/lake/marts/demo/_cvm/broken");
+    let run = std::fs::read_dir(&kept)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let rows = std::fs::read_to_string(run.join("customer_values__few_orders.csv")).unwrap();
+    assert!(
+        rows.starts_with("customer_id,as_of_date,orders\n"),
+        "{rows}"
+    );
+    assert_eq!(rows.lines().count() as u64, count + 1);
+    assert_eq!(
+        seen("customer_values__few"),
+        "condition,error,true,1,400,\"1 row breaks it, 200 may\""
+    );
+    assert!(seen("customer_values__once").starts_with("unique,warning,false,"));
+    // The rows of two buyers do not fit the customer list.
+    assert_eq!(
+        seen("customer_values__known"),
+        "relationship,error,true,2,400,\"2 rows break it, 2 may\""
+    );
+    assert_eq!(
+        seen("customer_values__steady"),
+        "row_count,error,true,,400,400 rows are there"
+    );
+    assert_eq!(
+        seen("customer_values__fresh"),
+        "freshness,warning,false,,400,the newest row is too old",
+        "what is of the as-of day itself is not looked at"
+    );
+    assert_eq!(
+        seen("customer_values__counted"),
+        "reconciliation,error,true,,400,the sums agree"
+    );
+    assert_eq!(
+        seen("customer_values__contract"),
+        "contract,error,true,0,400,\"key, types, required columns, accepted values and ranges hold\""
+    );
+    assert!(seen("shop.orders__set_aside").starts_with("set_aside,error,true,"));
+
+    // A year before there were fewer customers; the first run's results stay. A run of the later day compares with it.
+    let earlier = run_of(
+        &shop,
+        &["run", "pipelines/demo.yml", "--as-of", "2024-01-01"],
+    );
+    let told = text(&earlier.stderr);
+    assert_eq!(code(&earlier), 3, "{told}");
+    assert!(told.contains("at least 300 should be there"), "{told}");
+    declare_checks(
+        &shop,
+        "customer_values",
+        "  steady: { description: As many as before., row_count: { change: 0.1 }, help: look at the shop }\n",
+    );
+    let earlier = run_of(
+        &shop,
+        &["run", "pipelines/demo.yml", "--as-of", "2024-01-01"],
+    );
+    assert_eq!(code(&earlier), 0, "{}", text(&earlier.stderr));
+    assert_eq!(seen("customer_values__few_orders"), broken);
+    let before = published(&shop, "customer_values");
+    let refused = run_demo(&shop, &[]);
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(
+        told.contains(
+            "`customer_values__steady`: 400 rows are there, but the run as of 2024-01-01 had "
+        ) && told.contains("\n    to do: look at the shop"),
+        "{told}"
+    );
+    assert_eq!(published(&shop, "customer_values"), before);
+    declare_checks(
+        &shop,
+        "customer_values",
+        "  lost: { description: Every order is somebody's twice., reconciliation: { sum: orders, \
+         equals: [{ table: int_orders_valued, sum: \"2\" }] } }\n  \
+         many: { description: Many orders., condition: orders >= 3 }\n",
+    );
+    let refused = run_demo(&shop, &[]);
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(
+        told.contains("2 checks are broken; nothing was published"),
+        "{told}"
+    );
+    assert!(
+        told.contains("`customer_values__lost`: the sums differ: "),
+        "{told}"
+    );
+    assert!(told.contains(", difference = -"), "{told}");
+    assert!(
+        told.contains("rows: file://") && told.contains("/customer_values__many.csv"),
+        "{told}"
+    );
+    assert_eq!(published(&shop, "customer_values"), before);
 }
 
 #[test]

@@ -126,6 +126,7 @@ pub(super) fn classify(
         sql,
         contract_file: None,
         contract: Some(Arc::new(contract())),
+        declared_at: None,
     };
     catalogue.tables.insert(CLASSIFIED.to_owned(), table);
     Classified {

@@ -202,6 +202,7 @@ pub(super) fn contract() -> TableFile {
             .map(|name| Spanned::unplaced(name.to_owned()))
             .into(),
         check: None,
+        checks: IndexMap::new(),
         columns: columns
             .into_iter()
             .map(|(name, column)| (name.to_owned(), column))
