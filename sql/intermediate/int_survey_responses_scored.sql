@@ -11,7 +11,7 @@ dated as (
         order_id,
         product_id,
         channel,
-        local_date(asked_at, $timezone) as asked_date,
+        local_date(coalesce(asked_at, responded_at), $timezone) as asked_date,
         case when score is not null then coalesce(responded_at, asked_at) end as responded_at,
         case
             when score is not null then local_date(coalesce(responded_at, asked_at), $timezone)

@@ -1,4 +1,5 @@
--- Nobody was asked for a review, so asked_at stays null: response rates leave reviews out.
+-- Nobody was asked for a review, so asked_at stays null: each counts as asked and answered on the
+-- day it was written.
 with reviews as (
     select * from shop.reviews
 ),
