@@ -6,12 +6,14 @@ snapshots as (
     select * from int_customers_snapshotted
 ),
 
+-- A customer has one segment a scheme and day: first_by holds it as one of few texts, where max
+-- holds a text of its own a group.
 pairs as (
     select
         customer_id,
         scheme,
-        max(segment) filter (where as_of_date = $as_of) as segment,
-        max(segment) filter (where as_of_date = $as_of - $comparison_days) as earlier_segment
+        first_by(segment, case when as_of_date = $as_of then as_of_date end) as segment,
+        first_by(segment, case when as_of_date < $as_of then as_of_date end) as earlier_segment
     from classified
     where as_of_date in ($as_of, $as_of - $comparison_days)
     group by customer_id, scheme
