@@ -3,12 +3,13 @@
 usage: deploy_dags.py, with Airflow's settings in the environment
 
 There is no cluster here: the pod is built by Airflow's provider and held against Kubernetes' schema, and its end is played by a
-pod with that status, on which the provider's own code then decides.
+pod with that status, on which the provider's own code then decides. The waiting in between is left out.
 """
 
 import datetime
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock, patch
@@ -92,23 +93,40 @@ def ended(pod: k8s.V1Pod, code: int | None, condition: str | None) -> k8s.V1Pod:
     return k8s.V1Pod(metadata=k8s.V1ObjectMeta(name="cvm", namespace="cvm", labels={}), spec=pod.spec, status=status)
 
 
+def played(task, remote: k8s.V1Pod, deferred: bool):
+    """What the task gives back, or the class of what it raises, when its pod ends like this."""
+    manager = MagicMock()
+    manager.await_pod_completion.return_value = remote
+    manager.extract_xcom.return_value = '{"exit_code":0}'
+    hook = MagicMock()
+    hook.get_pod.return_value = remote
+    outcome = "success" if remote.status.phase == "Succeeded" else "failed"
+    event = {"status": outcome, "name": "cvm", "namespace": "cvm", "message": "as the trigger tells it"}
+    waits = ("await_pod_start", "await_init_containers_completion", "await_pod_completion", "_write_logs", "process_pod_deletion")
+    with ExitStack() as patches:
+        given = {"client": MagicMock(), "pod_manager": manager, "hook": hook, "pod_request_obj": remote, "pod": None}
+        patches.enter_context(patch.dict(task.__dict__, given))
+        for name, value in {"get_or_create_pod": remote, "find_pod": remote, "is_istio_enabled": False, **dict.fromkeys(waits)}.items():
+            patches.enter_context(patch.object(type(task), name, MagicMock(return_value=value)))
+        try:
+            context = {"ti": MagicMock()}
+            return task.trigger_reentry(context, event) if deferred else task.execute_sync(context)
+        except Exception as failure:
+            return type(failure)
+
+
 def pod_ends(checks: Checks, task, pod: k8s.V1Pod):
-    """AirflowFailException is what Airflow does not retry; AirflowException is retried."""
+    """AirflowFailException is what Airflow does not retry; AirflowException is retried. Waited for by the worker, and deferred."""
     retried, given_up = AirflowException, AirflowFailException
-    cases = [(0, None, None), (4, None, retried), (5, None, retried), (6, None, retried)]
+    cases = [(0, None, {"exit_code": 0}), (4, None, retried), (5, None, retried), (6, None, retried)]
     cases += [(code, None, given_up) for code in (1, 2, 3, 127, 137)]
     cases += [(137, "DisruptionTarget", retried), (None, None, retried)]
-    for code, condition, expected in cases:
-        found = None
-        remote = ended(pod, code, condition)
-        with patch.object(type(task), "client", MagicMock()), patch.object(type(task), "is_istio_enabled", return_value=False):
-            with patch.object(type(task), "process_pod_deletion"):
-                try:
-                    task.cleanup(pod=remote, remote_pod=remote, xcom_result=None, context=None)
-                except Exception as failure:
-                    found = type(failure)
-        what = "no container" if code is None else f"exit code {code}" + (f" and {condition}" if condition else "")
-        checks.equal(f"pod with {what}: {expected.__name__ if expected else 'done'}", expected, found)
+    for deferred in (False, True):
+        for code, condition, expected in cases:
+            what = "no container" if code is None else f"exit code {code}" + (f" and {condition}" if condition else "")
+            shown = expected.__name__ if isinstance(expected, type) else f"its report {expected}"
+            how = "deferred, " if deferred else ""
+            checks.equal(f"pod {how}with {what}: {shown}", expected, played(task, ended(pod, code, condition), deferred))
 
 
 def main() -> int:
