@@ -1,0 +1,10 @@
+# An organisation's project upon cvm's image, from the folder that `cvm init` wrote:
+#   docker build --file project.Dockerfile --build-arg CVM=registry.example.com/cvm:0.1.0 --tag registry.example.com/shop:2025-01-01 shop
+# The SQL is versioned with the image. A ConfigMap would be too small for it, and has no folders.
+ARG CVM=cvm:latest
+FROM ${CVM}
+WORKDIR /project
+COPY pipelines pipelines
+COPY sql sql
+# A faulty project is no image.
+RUN ["cvm", "validate", "pipelines/webshop.yml"]
