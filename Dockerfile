@@ -1,10 +1,9 @@
 # syntax=docker/dockerfile:1
 # cvm alone, for projects to build upon: docker build --tag cvm .   (then deploy/kubernetes/project.Dockerfile)
 #
-# Linked with glibc, on Debian, on purpose. Nothing else in the binary is a shared library (TLS is rustls with ring; ring, zstd and
-# psm are compiled in), so musl would link it into one static file. But logarithms and exponentials are those of the C library:
-# with another one the last digits of published figures would not be those that the checks have seen. And musl's
-# allocator takes turns where the engine's threads allocate at once. The shell is for cvm-report.
+# Linked with glibc, on Debian, rather than with musl as one static file: logarithms and exponentials are those of the C library,
+# and the checks have seen the figures with this one. Whether musl's would change a last digit has not been tried, and neither has
+# linking with it: nothing else in the binary is a shared library (TLS is rustls with ring). The shell is for cvm-report.
 
 FROM rust:1.95-slim-trixie AS build
 WORKDIR /src
