@@ -51,7 +51,7 @@ class Bench:
         self.plan = json.loads(subprocess.run(plan, env=os.environ | self.environment, check=True, capture_output=True).stdout)
 
     def cvm(self) -> tuple[float, float]:
-        command = [self.given.cvm, "run", str(self.pipeline), "--as-of", AS_OF, "--threads", str(self.given.threads)]
+        command = [self.given.cvm, "run", str(self.pipeline), "--as-of", AS_OF, "--no-cache", "--threads", str(self.given.threads)]
         return measured(command, **self.environment)
 
     def duckdb(self, form: str) -> tuple[float, float]:
