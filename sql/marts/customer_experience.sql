@@ -195,6 +195,12 @@ returned as (
     group by customer_id
 ),
 
+-- Where no source tells of returns, nobody is known to return little.
+known_returns as (
+    select count(*) > 0 as has_returns
+    from returns
+),
+
 bought as (
     select
         summaries.customer_id,
@@ -209,6 +215,7 @@ bought as (
         coalesce(returned.returned_orders, 0) as returned_orders,
         order_windows.orders_of_late,
         coalesce(returned.returned_of_late, 0) as returned_of_late,
+        known_returns.has_returns,
         order_windows.earlier_orders >= $falling_frequency_min_orders as has_window,
         summaries.purchase_days >= $falling_frequency_min_purchase_days as has_rhythm
     from summaries
@@ -216,6 +223,7 @@ bought as (
         on summaries.customer_id = order_windows.customer_id
     left join returned
         on summaries.customer_id = returned.customer_id
+    cross join known_returns
 ),
 
 slowed as (
@@ -254,7 +262,7 @@ frequencies as (
                     ) || ' days before'
         end as frequency_fall,
         case
-            when orders_of_late >= $frequent_returns_min_orders
+            when has_returns and orders_of_late >= $frequent_returns_min_orders
                 then returned_of_late >= $frequent_returns_min_orders
                     and cast(returned_of_late as double)
                     >= $frequent_returns_share * cast(orders_of_late as double)
