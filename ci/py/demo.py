@@ -21,6 +21,18 @@ MEMORY_LIMIT = 4 << 30
 # Of the customers whose need the scheme tells, those whose true need it is: of all, and of those of each need.
 NEED_AGREEMENT, NEED_RECALL = 0.9, 0.85
 SIX_DIGITS = 1e-6
+# How many times the share of others each warning must be among customers disappointed in the last year; what an early warning
+# must at least find of them, and may at most say of those who are still there.
+WARNING_LIFTS = {
+    "is_score_falling": 1.5,
+    "is_last_answer_poor": 2.5,
+    "is_frequency_falling": 2.5,
+    "has_ticket_trouble": 4,
+    "has_complained": 3,
+    "has_spoken_ill": 2,
+    "is_early_warning": 4,
+}
+EARLY_WARNING_RECALL, EARLY_WARNING_FALSE = 0.5, 0.15
 # Schemes without rules: a model tells the segments.
 LEARNED = {"clusters"}
 
@@ -240,19 +252,37 @@ def experience(figures: Figures, company: Company):
 
 
 def warnings(figures: Figures, company: Company):
-    figures.section("Early warnings: of customers truly on the way out, and of all others; apart by four standard errors at least")
-    query = "select count(*), count(*) filter ({flag}) from true_customers join customer_experience using (customer_id) where {who}"
+    """Who is disappointed has left by now, many years ago; of those of the last year it could be told early."""
+    figures.section("Early warnings: of customers disappointed in the last year, against all who never were; and of whoever is still there")
     year = "is_warned and warned_from >= date '2024-01-01'"
-    for flag in ("is_early_warning", "coalesce(is_score_falling, false)"):
-        others, flagged = company.row(query.format(flag=flag, who="not is_warned"))
-        base = flagged / others
-        for who, condition in (("all", "is_warned"), ("of the last year", year)):
-            count, flagged = company.row(query.format(flag=flag, who=condition))
-            share = flagged / count
-            error = math.sqrt(share * (1 - share) / count + base * (1 - base) / others)
-            name = re.search(r"is_\w+", flag)[0]
-            print(f"    {name}, {who}: {share:.4f} of {count:,}; of the {others:,} others {base:.4f}")
-            figures.at_least(f"{name}, {who}: share less that of others", 4 * error, share - base)
+    groups = {
+        "disappointed, last year": year,
+        "disappointed, ever": "is_warned",
+        "left in the last year otherwise": "not is_warned and not is_alive and t.last_order_date >= date '2024-01-01'",
+        "left, ever": "not is_alive",
+        "still there": "is_alive",
+        "never disappointed": "not is_warned",
+    }
+    flags = (*WARNING_LIFTS, "is_returning_often", "warnings >= 1", "warning_level = 'alarm'")
+    print("    " + f"{'share warned of':<28}" + "".join(f"{name:>34}" for name in groups))
+    found = {}
+    for flag in flags:
+        shares = ", ".join(f"count(*) filter ({flag} and {who}) / count(*) filter ({who})" for who in groups.values())
+        shares = company.row(f"select {shares} from true_customers t join customer_experience using (customer_id)")
+        found[flag] = dict(zip(groups, shares))
+        print("    " + f"{flag:<28}" + "".join(f"{share:>34.4f}" for share in shares))
+    for flag, lift in WARNING_LIFTS.items():
+        of_others = found[flag]["never disappointed"]
+        figures.at_least(f"{flag}: share of the disappointed by that of others", lift, found[flag]["disappointed, last year"] / of_others)
+    figures.at_least("is_early_warning: share of the disappointed", EARLY_WARNING_RECALL, found["is_early_warning"]["disappointed, last year"])
+    figures.below("is_early_warning: share of whoever is still there", EARLY_WARNING_FALSE, found["is_early_warning"]["still there"])
+    left = company.by_key(
+        "select warning_level, count(*) filter (not is_alive) / count(*) from true_customers join customer_experience using (customer_id)"
+        " where warning_level is not null group by 1"
+    )
+    by_share = sorted(left, key=lambda level: left[level])
+    figures.exact("levels by the share who left, lowest first", "none watch warning alarm", " ".join(by_share))
+    figures.absent("who returns much and is disappointed", "the company's returns have nothing to do with disappointment")
 
 
 def needs(figures: Figures, company: Company):

@@ -108,7 +108,12 @@ judged as (
                 and last_usable_date >= $as_of - $experience_days
                 then earlier_share_sum - earlier_answers * last_share
                     >= earlier_answers * cast($falling_score_drop as decimal(18, 12))
-        end as is_falling
+        end as is_falling,
+        case
+            when last_usable_date < $as_of - $experience_days then null
+            when last_nps_group is not null then last_nps_group = 'detractor'
+            else last_share <= cast($poor_answer_share as decimal(18, 12))
+        end as is_poor
     from unpacked
 ),
 
@@ -130,7 +135,14 @@ told as (
                     || cast(cast(round(100 * cast(last_share as double)) as bigint) as varchar)
                     || ' % of its scale on '
                     || cast(last_usable_date as varchar)
-        end as fall
+        end as fall,
+        case
+            when is_poor and is_falling is distinct from true
+                then question_kind || ' at '
+                    || cast(cast(round(100 * cast(last_share as double)) as bigint) as varchar)
+                    || ' % of its scale on '
+                    || cast(last_usable_date as varchar)
+        end as low_answer
     from judged
 ),
 
@@ -152,7 +164,9 @@ surveyed as (
         max(mean_score) filter (where question_kind = 'review') as mean_review_score,
         cast(sum(share_sum) as double) / cast(sum(answers) as double) as mean_score_share,
         bool_or(is_falling) as is_score_falling,
-        min(fall) as score_fall
+        bool_or(is_poor) as is_last_answer_poor,
+        min(fall) as score_fall,
+        min(low_answer) as low_answer
     from told
     group by customer_id
 ),
@@ -164,17 +178,27 @@ order_windows as (
         count(*) filter (
             where order_date < $as_of - $falling_frequency_days
                 and order_date >= $as_of - 2 * $falling_frequency_days
-        ) as earlier_orders
+        ) as earlier_orders,
+        count(*) filter (where order_date >= $as_of - $experience_days) as orders_of_late
     from orders
     where customer_id is not null
     group by customer_id
 ),
 
 returned as (
-    select customer_id, count(*) as returned_orders
+    select
+        customer_id,
+        count(*) as returned_orders,
+        count(*) filter (where order_date >= $as_of - $experience_days) as returned_of_late
     from returned_orders
     where customer_id is not null
     group by customer_id
+),
+
+-- Where no source tells of returns, nobody is known to return little.
+known_returns as (
+    select count(*) > 0 as has_returns
+    from returns
 ),
 
 bought as (
@@ -189,6 +213,9 @@ bought as (
         order_windows.recent_orders,
         order_windows.earlier_orders,
         coalesce(returned.returned_orders, 0) as returned_orders,
+        order_windows.orders_of_late,
+        coalesce(returned.returned_of_late, 0) as returned_of_late,
+        known_returns.has_returns,
         order_windows.earlier_orders >= $falling_frequency_min_orders as has_window,
         summaries.purchase_days >= $falling_frequency_min_purchase_days as has_rhythm
     from summaries
@@ -196,6 +223,7 @@ bought as (
         on summaries.customer_id = order_windows.customer_id
     left join returned
         on summaries.customer_id = returned.customer_id
+    cross join known_returns
 ),
 
 slowed as (
@@ -232,8 +260,23 @@ frequencies as (
                             as bigint
                         ) as varchar
                     ) || ' days before'
-        end as frequency_fall
+        end as frequency_fall,
+        case
+            when has_returns and orders_of_late >= $frequent_returns_min_orders
+                then returned_of_late >= $frequent_returns_min_orders
+                    and cast(returned_of_late as double)
+                    >= $frequent_returns_share * cast(orders_of_late as double)
+        end as is_returning_often
     from slowed
+),
+
+watched as (
+    select
+        *,
+        opened_date >= $as_of - $experience_days as is_of_late,
+        (not is_resolved and opened_date < $as_of - $open_ticket_days) or reopened_count > 0
+            as is_troubled
+    from tickets
 ),
 
 helped as (
@@ -249,10 +292,23 @@ helped as (
         count(seconds_to_first_reply) as replied_tickets,
         sum(seconds_to_resolve) as resolve_seconds,
         count(seconds_to_resolve) as timed_tickets,
-        max(opened_date) as last_ticket_date
-    from tickets
+        max(opened_date) as last_ticket_date,
+        count(*) filter (where is_of_late) as tickets_of_late,
+        count(*) filter (where is_of_late and is_troubled) as troubled_tickets,
+        count(*) filter (where is_of_late and is_troubled is null) as unclear_tickets,
+        count(*) filter (where is_of_late and is_complaint) as complaints_of_late,
+        count(*) filter (where is_of_late and is_complaint is null) as tickets_of_unknown_kind
+    from watched
     where customer_id is not null
     group by customer_id
+),
+
+heard as (
+    select
+        *,
+        mentioned_date >= $as_of - $experience_days as is_of_late,
+        coalesce(sentiment_label = 'negative', sentiment <= $negative_sentiment) as is_negative
+    from mentions
 ),
 
 mentioned as (
@@ -262,8 +318,11 @@ mentioned as (
         count(*) filter (where sentiment_label = 'negative') as negative_mentions,
         sum(sentiment) as sentiment_sum,
         count(sentiment) as scored_mentions,
-        max(mentioned_date) as last_mention_date
-    from mentions
+        max(mentioned_date) as last_mention_date,
+        count(*) filter (where is_of_late) as mentions_of_late,
+        count(*) filter (where is_of_late and is_negative) as negative_of_late,
+        count(*) filter (where is_of_late and is_negative is null) as unclear_mentions
+    from heard
     where customer_id is not null
     group by customer_id
 ),
@@ -279,6 +338,9 @@ buyers as (
         frequencies.returned_orders,
         frequencies.revenue,
         frequencies.is_frequency_falling,
+        frequencies.is_returning_often,
+        frequencies.orders_of_late,
+        frequencies.returned_of_late,
         frequencies.frequency_fall
     from customers
     full join frequencies
@@ -295,6 +357,9 @@ returners as (
         buyers.returned_orders,
         buyers.revenue,
         buyers.is_frequency_falling,
+        buyers.is_returning_often,
+        buyers.orders_of_late,
+        buyers.returned_of_late,
         buyers.frequency_fall,
         returns.customer_id is not null as has_returned,
         returns.returned_revenue,
@@ -314,6 +379,9 @@ respondents as (
         returners.returned_orders,
         returners.revenue,
         returners.is_frequency_falling,
+        returners.is_returning_often,
+        returners.orders_of_late,
+        returners.returned_of_late,
         returners.frequency_fall,
         returners.has_returned,
         returners.returned_revenue,
@@ -333,7 +401,9 @@ respondents as (
         surveyed.mean_review_score,
         surveyed.mean_score_share,
         surveyed.is_score_falling,
-        surveyed.score_fall
+        surveyed.is_last_answer_poor,
+        surveyed.score_fall,
+        surveyed.low_answer
     from returners
     full join surveyed
         on returners.customer_id = surveyed.customer_id
@@ -361,7 +431,22 @@ spoken as (
         coalesce(mentioned.negative_mentions, 0) as negative_mentions,
         cast(mentioned.sentiment_sum as double) / cast(mentioned.scored_mentions as double)
             as mean_sentiment,
-        mentioned.last_mention_date
+        mentioned.last_mention_date,
+        case
+            when helped.troubled_tickets > 0 then true
+            when helped.tickets_of_late > 0 and helped.unclear_tickets = 0 then false
+        end as has_ticket_trouble,
+        case
+            when helped.complaints_of_late > 0 then true
+            when helped.tickets_of_late > 0 and helped.tickets_of_unknown_kind = 0 then false
+        end as has_complained,
+        case
+            when mentioned.negative_of_late > 0 then true
+            when mentioned.mentions_of_late > 0 and mentioned.unclear_mentions = 0 then false
+        end as has_spoken_ill,
+        helped.troubled_tickets,
+        helped.complaints_of_late,
+        mentioned.negative_of_late
     from helped
     full join mentioned
         on helped.customer_id = mentioned.customer_id
@@ -413,13 +498,84 @@ joined as (
         spoken.mean_sentiment,
         spoken.last_mention_date,
         respondents.is_score_falling,
+        respondents.is_last_answer_poor,
         respondents.is_frequency_falling,
-        case when respondents.is_score_falling then respondents.score_fall end as score_fall,
-        case when respondents.is_frequency_falling then respondents.frequency_fall end
-            as frequency_fall
+        spoken.has_ticket_trouble,
+        spoken.has_complained,
+        respondents.is_returning_often,
+        spoken.has_spoken_ill,
+        respondents.score_fall,
+        respondents.low_answer,
+        respondents.frequency_fall,
+        respondents.orders_of_late,
+        respondents.returned_of_late,
+        spoken.troubled_tickets,
+        spoken.complaints_of_late,
+        spoken.negative_of_late
     from respondents
     full join spoken
         on respondents.customer_id = spoken.customer_id
+),
+
+-- One bad answer is not two warnings for being both poor and a fall, nor is a complaint that had to
+-- be reopened.
+sided as (
+    select
+        *,
+        coalesce(is_score_falling or is_last_answer_poor, is_score_falling, is_last_answer_poor)
+            as answers_warn,
+        coalesce(has_ticket_trouble or has_complained, has_ticket_trouble, has_complained)
+            as service_warns
+    from joined
+),
+
+counted as (
+    select
+        *,
+        cast(answers_warn is not null as bigint)
+        + cast(is_frequency_falling is not null as bigint)
+        + cast(service_warns is not null as bigint)
+        + cast(is_returning_often is not null as bigint)
+        + cast(has_spoken_ill is not null as bigint) as sides_known,
+        cast(coalesce(answers_warn, false) as bigint)
+        + cast(coalesce(is_frequency_falling, false) as bigint)
+        + cast(coalesce(service_warns, false) as bigint)
+        + cast(coalesce(is_returning_often, false) as bigint)
+        + cast(coalesce(has_spoken_ill, false) as bigint) as sides_warning
+    from sided
+),
+
+warned as (
+    select
+        *,
+        case when sides_known > 0 then sides_warning end as warnings,
+        nullif(
+            concat_ws(
+                '; ',
+                case when is_score_falling then score_fall end,
+                case when is_last_answer_poor then low_answer end,
+                case when is_frequency_falling then frequency_fall end,
+                case
+                    when has_ticket_trouble
+                        then 'tickets reopened or long open: ' || cast(troubled_tickets as varchar)
+                end,
+                case
+                    when has_complained
+                        then 'complaints: ' || cast(complaints_of_late as varchar)
+                end,
+                case
+                    when is_returning_often
+                        then 'orders returned: ' || cast(returned_of_late as varchar)
+                            || ' of ' || cast(orders_of_late as varchar)
+                end,
+                case
+                    when has_spoken_ill
+                        then 'negative mentions: ' || cast(negative_of_late as varchar)
+                end
+            ),
+            ''
+        ) as warning_reason
+    from counted
 ),
 
 final as (
@@ -462,20 +618,23 @@ final as (
             last_answer_date, last_order_date, last_return_date, last_ticket_date, last_mention_date
         ) as last_contact_date,
         is_score_falling,
+        is_last_answer_poor,
         is_frequency_falling,
-        coalesce(is_score_falling and is_frequency_falling, false) as is_early_warning,
+        has_ticket_trouble,
+        has_complained,
+        is_returning_often,
+        has_spoken_ill,
+        sides_known,
+        warnings,
+        warnings >= $early_warning_sides as is_early_warning,
         case
-            when is_score_falling and is_frequency_falling then 'both'
-            when is_score_falling then 'score'
-            when is_frequency_falling then 'frequency'
-            else 'none'
+            when warnings = 0 then 'none'
+            when warnings >= $alarm_sides then 'alarm'
+            when warnings >= $early_warning_sides then 'warning'
+            when warnings > 0 then 'watch'
         end as warning_level,
-        case
-            when score_fall is not null and frequency_fall is not null
-                then score_fall || '; ' || frequency_fall
-            else coalesce(score_fall, frequency_fall)
-        end as warning_reason
-    from joined
+        warning_reason
+    from warned
 )
 
 select * from final
