@@ -43,6 +43,10 @@ pub(super) enum Verb {
     Docs(DocsArguments),
     /// Print the JSON Schemas of the files that a project holds, for editors
     Schema(SchemaArguments),
+    /// List the runs that published, newest first
+    Runs(RunsArguments),
+    /// Tell what changed between two published runs, by table, column and key
+    Diff(DiffArguments),
     /// Query the published tables of a pipeline
     Query(QueryArguments),
     /// Make the raw data of a synthetic company
@@ -178,6 +182,31 @@ pub(super) struct SchemaArguments {
     /// The schema to print: pipeline, source, table, scheme or report
     #[arg(required_unless_present = "to")]
     pub(super) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunsArguments {
+    /// The pipeline file
+    pub(super) pipeline: PathBuf,
+    /// How many runs to list
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(super) last: usize,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+    pub(super) format: RowFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DiffArguments {
+    /// The pipeline file
+    pub(super) pipeline: PathBuf,
+    /// The earlier run, as `cvm runs` lists it
+    pub(super) before: String,
+    /// The later run
+    pub(super) after: String,
+    /// How to print the differences
+    #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+    pub(super) format: RowFormat,
 }
 
 #[derive(Debug, Args)]

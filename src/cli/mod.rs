@@ -15,6 +15,7 @@ mod progress;
 mod project;
 mod query;
 mod run;
+mod runs;
 mod schema;
 mod summary;
 mod truths;
@@ -76,6 +77,8 @@ async fn dispatch(verb: Verb, registry: &Registry) -> Result<(), CliError> {
         Verb::Plan(arguments) => plan::plan(&arguments, registry).await,
         Verb::Docs(arguments) => docs::docs(&arguments, registry).await,
         Verb::Schema(arguments) => schema::schema(&arguments),
+        Verb::Runs(arguments) => runs::runs(&arguments, registry).await,
+        Verb::Diff(arguments) => runs::compare(&arguments, registry).await,
         Verb::Query(arguments) => query::query(&arguments, registry).await,
         Verb::Generate(arguments) => generate::generate(&arguments).await,
         Verb::Demo(arguments) => demo::demo(&arguments, registry).await,

@@ -19,7 +19,10 @@ pub(super) async fn query(arguments: &QueryArguments, registry: &Registry) -> Re
     )
 }
 
-fn print(batches: &[RecordBatch], format: RowFormat) -> Result<String, arrow::error::ArrowError> {
+pub(super) fn print(
+    batches: &[RecordBatch],
+    format: RowFormat,
+) -> Result<String, arrow::error::ArrowError> {
     match format {
         RowFormat::Table => Ok(format!("{}\n", pretty_format_batches(batches)?)),
         RowFormat::Csv => to_csv(batches),

@@ -8,6 +8,7 @@ mod backtest;
 mod bounds;
 mod check_results;
 mod checks;
+pub mod diff;
 pub mod error;
 pub mod events;
 mod execute;

@@ -52,6 +52,24 @@ impl PublishedTables {
         Ok(Self { session })
     }
 
+    /// The tables of several versions, each in the schema of its name: `before.customers`.
+    ///
+    /// # Errors
+    /// When the engine refuses a table.
+    pub fn beside<'a>(
+        target: &Target,
+        versions: impl IntoIterator<Item = (&'a str, &'a Published)>,
+    ) -> Result<Self, QueryError> {
+        let session = Session::for_queries();
+        for (schema, published) in versions {
+            for (name, table) in &published.tables {
+                let name = format!("{schema}.{name}");
+                register(&session, target, &name, &table.files, &table.schema)?;
+            }
+        }
+        Ok(Self { session })
+    }
+
     /// The rows of a query.
     ///
     /// # Errors

@@ -361,6 +361,51 @@ fn a_run_without_news_writes_nothing_and_a_replay_gives_the_same_bytes() {
         let path = shop.join(format!("data/demo/lake/marts/demo/{table}.parquet"));
         assert_eq!(published(&shop, table), before[&path], "{table}");
     }
+    let (runs, _) = lake_of(&shop);
+    let listed = run_of(&shop, &["runs", "pipelines/demo.yml", "--format", "csv"]);
+    let listed = text(&listed.stdout);
+    assert_eq!(listed.lines().count(), runs.len() + 1, "{listed}");
+    let newest = listed.lines().nth(1).unwrap();
+    assert!(
+        newest.starts_with(runs.last().unwrap().as_str()) && newest.contains(&runs[0]),
+        "{newest}"
+    );
+    let compare = |before: &str, after: &str| {
+        let compared = run_of(
+            &shop,
+            &[
+                "diff",
+                "pipelines/demo.yml",
+                before,
+                after,
+                "--format",
+                "csv",
+            ],
+        );
+        assert_eq!(code(&compared), 0, "{}", text(&compared.stderr));
+        text(&compared.stdout).to_owned()
+    };
+    let same = compare(&runs[0], runs.last().unwrap());
+    assert!(same.contains("\ncustomers,572,572,0,0,0,,\n"), "{same}");
+    let between = &runs[runs.len() - 2];
+    let other = compare(between, &runs[0]);
+    let values = other
+        .lines()
+        .find(|line| line.starts_with("customer_values,"))
+        .unwrap();
+    let cells: Vec<&str> = values.split(',').collect();
+    // The as-of day is part of the key: no row of one day is a row of another.
+    assert_eq!(
+        (cells[2], cells[3], cells[1]),
+        ("400", "400", cells[4]),
+        "{values}"
+    );
+    let customers = other
+        .lines()
+        .find(|line| line.starts_with("customers,"))
+        .unwrap();
+    assert!(customers.contains("orders "), "{customers}");
+
     // The next run knows what came before the replay: nothing is lost of the history.
     let next = run_demo(&shop, &[]);
     assert_eq!(code(&next), 0, "{}", text(&next.stderr));

@@ -182,3 +182,40 @@ async fn unfinished_files_of_a_killed_run_go_although_a_local_store_hides_them()
     assert_eq!(ids(&report), ["run-2"]);
     assert!(!run_folder.exists());
 }
+
+#[tokio::test]
+async fn rows_that_broke_a_check_go_with_their_run_and_of_a_failed_one_after_a_month() {
+    let (_folder, disk) = on_disk();
+    for target in [in_memory(), disk] {
+        for run in ["run-1", "run-2"] {
+            let working = Publication::begin(target.clone(), options(run))
+                .await
+                .unwrap();
+            let rows_at = working.keep_broken_rows("orders__known", "id\n7\n".to_owned());
+            let rows_at = rows_at.await.unwrap();
+            assert!(
+                rows_at.starts_with(target.url.as_str().trim_end_matches('/'))
+                    && rows_at.ends_with(&format!("/_cvm/broken/{run}/orders__known.csv")),
+                "{rows_at}"
+            );
+            working.abandon().await.unwrap();
+        }
+        publish(&target, "run-3", 1).await.unwrap();
+        let path = target.broken_rows("run-3", "orders__known");
+        target.store.put(&path, "id\n7\n".into()).await.unwrap();
+        let left = |now| {
+            let target = &target;
+            async move {
+                gc(target, &GcOptions::new(1, now)).await.unwrap();
+                let objects = objects(target).await;
+                let left = objects.keys().filter(|path| path.contains("_cvm/broken/"));
+                left.count()
+            }
+        };
+        let days = |days: u64| Utc::now() + Duration::from_secs(days * 24 * 60 * 60);
+        assert_eq!(left(days(29)).await, 3);
+        assert_eq!(left(days(31)).await, 1, "those of what is shown stay");
+        publish(&target, "run-4", 2).await.unwrap();
+        assert_eq!(left(days(31)).await, 0);
+    }
+}

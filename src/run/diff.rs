@@ -1,0 +1,229 @@
+//! What changed between two published runs, by table, column and key.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::error::DataFusionError;
+
+use super::error::RunError;
+use super::published::{PublishedTables, QueryError};
+use crate::publish::{Published, PublishedTable, Target, commits};
+
+/// How many keys of changed rows are shown of a table.
+const SHOWN: usize = 3;
+/// Commits that are looked through for a run.
+const DEPTH: usize = 10_000;
+
+/// What changed of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableDiff {
+    /// The table.
+    pub table: String,
+    /// Its rows in the first run; none where that did not publish it.
+    pub rows_before: Option<u64>,
+    /// Its rows in the second.
+    pub rows_after: Option<u64>,
+    /// Keys that only the second has.
+    pub rows_new: u64,
+    /// Keys that only the first has.
+    pub rows_gone: u64,
+    /// Keys that both have with other values.
+    pub rows_changed: u64,
+    /// Columns with other values, and in how many rows; a column that only one has, or with another type, with none.
+    pub columns: Vec<(String, u64)>,
+    /// The first keys of changed rows.
+    pub examples: Vec<String>,
+}
+
+/// What changed from the run `before` to the run `after`. Tables with the same bytes are not looked into.
+///
+/// # Errors
+/// [`RunError::NoSuchRun`] where one never published, or its files are no longer kept.
+pub async fn diff(target: &Target, before: &str, after: &str) -> Result<Vec<TableDiff>, RunError> {
+    let old = published(target, before).await?;
+    let new = published(target, after).await?;
+    let tables = PublishedTables::beside(target, [("before", &old), ("after", &new)])?;
+    let mut names: Vec<&String> = old.tables.keys().chain(new.tables.keys()).collect();
+    names.sort();
+    names.dedup();
+    let mut diffs = Vec::new();
+    for name in names {
+        diffs.push(match (old.tables.get(name), new.tables.get(name)) {
+            (Some(old), Some(new)) => compare(&tables, name, old, new).await?,
+            (old, new) => TableDiff {
+                table: name.clone(),
+                rows_before: old.map(|table| table.manifest.rows),
+                rows_after: new.map(|table| table.manifest.rows),
+                ..TableDiff::default()
+            },
+        });
+    }
+    Ok(diffs)
+}
+
+/// The differences as rows, for printing.
+///
+/// # Errors
+/// When a batch cannot be made of them.
+pub fn to_batch(diffs: &[TableDiff]) -> Result<RecordBatch, QueryError> {
+    let text = |get: &dyn Fn(&TableDiff) -> String| -> ArrayRef {
+        Arc::new(
+            diffs
+                .iter()
+                .map(|diff| Some(get(diff)))
+                .collect::<StringArray>(),
+        )
+    };
+    let count = |get: &dyn Fn(&TableDiff) -> Option<u64>| -> ArrayRef {
+        let counts = diffs.iter().map(get);
+        let counts = counts.map(|count| count.map(u64::cast_signed));
+        Arc::new(counts.collect::<Int64Array>())
+    };
+    let columns = |diff: &TableDiff| {
+        let columns = diff.columns.iter();
+        let told = columns.map(|(name, rows)| format!("{name} {rows}"));
+        told.collect::<Vec<_>>().join(", ")
+    };
+    let names = [
+        "table", "before", "after", "new", "gone", "changed", "columns", "keys",
+    ];
+    let fields = names.map(|name| match name {
+        "table" | "columns" | "keys" => Field::new(name, DataType::Utf8, false),
+        _ => Field::new(name, DataType::Int64, true),
+    });
+    let batch = RecordBatch::try_new(
+        Arc::new(Schema::new(fields.to_vec())),
+        vec![
+            text(&|diff| diff.table.clone()),
+            count(&|diff| diff.rows_before),
+            count(&|diff| diff.rows_after),
+            count(&|diff| Some(diff.rows_new)),
+            count(&|diff| Some(diff.rows_gone)),
+            count(&|diff| Some(diff.rows_changed)),
+            text(&columns),
+            text(&|diff| diff.examples.join("; ")),
+        ],
+    );
+    batch.map_err(|error| QueryError::Engine(error.into()))
+}
+
+/// The tables that a run published.
+async fn published(target: &Target, run_id: &str) -> Result<Published, RunError> {
+    let commits = commits(target, DEPTH).await?;
+    let commit = commits.into_iter().find(|commit| commit.run_id == run_id);
+    let commit = commit.ok_or_else(|| RunError::NoSuchRun {
+        run_id: run_id.to_owned(),
+        url: target.url.to_string(),
+        reason: "no commit names it",
+    })?;
+    Ok(Published::at(target, commit).await?)
+}
+
+async fn compare(
+    tables: &PublishedTables,
+    name: &str,
+    old: &PublishedTable,
+    new: &PublishedTable,
+) -> Result<TableDiff, RunError> {
+    let mut diff = TableDiff {
+        table: name.to_owned(),
+        rows_before: Some(old.manifest.rows),
+        rows_after: Some(new.manifest.rows),
+        ..TableDiff::default()
+    };
+    let checksums = |table: &PublishedTable| -> Vec<String> {
+        let files = table.manifest.files.iter();
+        files.map(|file| file.sha256.clone()).collect()
+    };
+    if checksums(old) == checksums(new) {
+        return Ok(diff);
+    }
+    let key: Vec<String> = new
+        .manifest
+        .key
+        .iter()
+        .map(|key| format!("\"{key}\""))
+        .collect();
+    let on: Vec<String> = key.iter().map(|key| format!("b.{key} = a.{key}")).collect();
+    let mut compared = Vec::new();
+    for field in new.schema.fields() {
+        let name = field.name();
+        match old.schema.field_with_name(name) {
+            Ok(was) if was.data_type() == field.data_type() => compared.push(name.clone()),
+            _ => diff.columns.push((name.clone(), 0)),
+        }
+    }
+    let gone = old.schema.fields().iter().map(|field| field.name());
+    let gone = gone.filter(|name| new.schema.field_with_name(name).is_err());
+    diff.columns.extend(gone.map(|name| (name.clone(), 0)));
+    if new.manifest.key != old.manifest.key {
+        return Ok(diff);
+    }
+    let differs = |name: &String| format!("b.\"{name}\" is distinct from a.\"{name}\"");
+    let any: Vec<String> = compared.iter().map(differs).collect();
+    let both = "b.is_here and a.is_here";
+    let joined = format!(
+        "from (select *, true as is_here from before.{name}) as b \
+         full join (select *, true as is_here from after.{name}) as a on {}",
+        on.join(" and ")
+    );
+    let mut asked = vec![
+        "count(*) filter (where b.is_here is null)".to_owned(),
+        "count(*) filter (where a.is_here is null)".to_owned(),
+        format!("count(*) filter (where {both} and ({}))", any.join(" or ")),
+    ];
+    let of_columns = any
+        .iter()
+        .map(|any| format!("count(*) filter (where {both} and {any})"));
+    asked.extend(of_columns);
+    let asked: Vec<String> = asked
+        .iter()
+        .enumerate()
+        .map(|(index, sql)| format!("{sql} as c{index}"))
+        .collect();
+    let counted = tables
+        .query(&format!("select {} {joined}", asked.join(", ")))
+        .await?;
+    let counts: Vec<u64> = counted
+        .iter()
+        .flat_map(RecordBatch::columns)
+        .filter_map(|column| column.as_primitive_opt::<Int64Type>())
+        .filter_map(|column| column.values().first())
+        .map(|count| count.cast_unsigned())
+        .collect();
+    let [rows_new, rows_gone, rows_changed, of_columns @ ..] = counts.as_slice() else {
+        return Ok(diff);
+    };
+    (diff.rows_new, diff.rows_gone, diff.rows_changed) = (*rows_new, *rows_gone, *rows_changed);
+    let changed = compared.into_iter().zip(of_columns.iter().copied());
+    diff.columns.extend(changed.filter(|(_, rows)| *rows > 0));
+    if *rows_changed > 0 {
+        let keys: Vec<String> = key.iter().map(|key| format!("a.{key}")).collect();
+        let keys = keys.join(", ");
+        let sql = format!(
+            "select {keys} {joined} where {both} and ({}) order by {keys} limit {SHOWN}",
+            any.join(" or ")
+        );
+        for batch in tables.query(&sql).await? {
+            diff.examples
+                .extend(shown(&batch).map_err(QueryError::Engine)?);
+        }
+    }
+    Ok(diff)
+}
+
+/// Each row as its cells.
+fn shown(batch: &RecordBatch) -> Result<Vec<String>, DataFusionError> {
+    let options = FormatOptions::new().with_null("null");
+    let columns = batch.columns().iter();
+    let columns = columns
+        .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
+        .collect::<Result<Vec<_>, _>>()?;
+    let cells = |row| {
+        let cells = columns.iter().map(|column| column.value(row).to_string());
+        cells.collect::<Vec<_>>().join(" ")
+    };
+    Ok((0..batch.num_rows()).map(cells).collect())
+}
