@@ -161,7 +161,7 @@ async fn compare(
     if new.manifest.key != old.manifest.key {
         return Ok(diff);
     }
-    let differs = |name: &String| format!("b.\"{name}\" is distinct from a.\"{name}\"");
+    let differs = |name: &String| format!("(b.\"{name}\" is distinct from a.\"{name}\")");
     let any: Vec<String> = compared.iter().map(differs).collect();
     let both = "b.is_here and a.is_here";
     let joined = format!(

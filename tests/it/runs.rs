@@ -365,10 +365,10 @@ fn a_run_without_news_writes_nothing_and_a_replay_gives_the_same_bytes() {
     let listed = run_of(&shop, &["runs", "pipelines/demo.yml", "--format", "csv"]);
     let listed = text(&listed.stdout);
     assert_eq!(listed.lines().count(), runs.len() + 1, "{listed}");
-    let newest = listed.lines().nth(1).unwrap();
+    let first_listed = listed.lines().nth(1).unwrap();
     assert!(
-        newest.starts_with(runs.last().unwrap().as_str()) && newest.contains(&runs[0]),
-        "{newest}"
+        first_listed.starts_with(runs.last().unwrap().as_str()) && first_listed.contains(&runs[0]),
+        "{first_listed}"
     );
     let compare = |before: &str, after: &str| {
         let compared = run_of(
