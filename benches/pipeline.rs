@@ -11,7 +11,7 @@ use std::sync::Arc;
 use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
 use cvm::demo::{self, GenerateOptions};
 use cvm::plan::{Plan, compile};
-use cvm::run::{RunOptions, machine, run};
+use cvm::run::{Inputs, RunOptions, machine, run};
 use cvm::score::Registry;
 use cvm::spec::Project;
 use cvm::store;
@@ -57,6 +57,8 @@ fn whole_run(criterion: &mut Criterion) {
         bencher.iter(|| {
             let (_stop, asked) = watch::channel(false);
             let options = RunOptions {
+                inputs: Inputs::default(),
+                reuse: false,
                 as_of: demo::DEFAULT_AS_OF,
                 run_id: uuid::Uuid::now_v7().to_string(),
                 threads: machine::cores(),

@@ -342,7 +342,10 @@ impl About<'_> {
                 "give minimum, maximum or change",
             );
         }
-        if bounds.change.is_some_and(|change| !(change > 0.0)) {
+        if bounds
+            .change
+            .is_some_and(|change| change.is_nan() || change <= 0.0)
+        {
             return fault(
                 "the change is no positive share",
                 "write 0.2 for a fifth more or less",
@@ -372,7 +375,7 @@ impl About<'_> {
             equals,
             tolerance,
         } = &declared.value;
-        if equals.is_empty() || !(*tolerance >= 0.0) {
+        if equals.is_empty() || tolerance.is_nan() || *tolerance < 0.0 {
             let message = "there is nothing that the sum could equal".to_owned();
             let help = "list at least one sum under `equals`, and a tolerance that is not negative";
             return Err(Box::new(self.fault(declared.at, message, help)));
