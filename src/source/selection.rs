@@ -73,7 +73,7 @@ impl Selection {
     /// Holds checksums against those that were recorded.
     ///
     /// # Errors
-    /// [`SourceError::Gone`], as in [`Selection::of`].
+    /// [`SourceError::Gone`], where one differs.
     pub fn check(&self, source: &str, read: &[ObjectInfo]) -> Result<(), SourceError> {
         let Self::Recorded { run_id, objects } = self else {
             return Ok(());
