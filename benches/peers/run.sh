@@ -4,7 +4,7 @@
 # usage: benches/peers/run.sh [CUSTOMERS [ROUNDS [THREADS]]]     default 1000000 3, and all cores
 #
 # CVM_BENCH_FOLDER keeps the orders and results in a folder instead of a temporary one; orders that lie there are used again.
-. "$(dirname "$0")/../../ci/lib.sh"
+. "$(dirname "$0")/lib.sh"
 customers=${1:-1000000} rounds=${2:-3} threads=${3:-$(nproc)}
 build_cvm
 python_with ci/requirements.txt
@@ -16,24 +16,8 @@ if [ "${CVM_BENCH_LIFETIMES:-yes}" != no ]; then
     run cargo build --release --locked -p cvm-models --example fit_and_score
     fit_and_score=$CARGO_TARGET_DIR/release/examples/fit_and_score
 fi
-if [ -n "${CVM_BENCH_FOLDER:-}" ]; then
-    WORK=$(realpath -m "$CVM_BENCH_FOLDER")
-    mkdir -p "$WORK"
-else
-    make_work
-fi
-
-# The project of the benchmark: the shipped SQL, and staging for the generated orders.
-rm -rf "$WORK/project"
-mkdir -p "$WORK/project"
-cp -r sql "$WORK/project/"
-cp -r benches/peers/pipelines benches/peers/sql "$WORK/project/"
-
-raw=$WORK/orders-$customers
-if [ ! -e "$raw/complete" ]; then
-    rm -rf "$raw"
-    run "$CVM" generate --shape orders --customers "$customers" --to "file:$raw"
-    touch "$raw/complete"
-fi
+bench_folder
+bench_project
+bench_orders "$customers"
 run "$duckdb_python" benches/peers/compare.py --cvm "$CVM" --lifetimes "$lifetimes_python" --raw "$raw" --work "$WORK" \
     --fit-and-score "$fit_and_score" --customers "$customers" --rounds "$rounds" --threads "$threads"

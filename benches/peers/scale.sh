@@ -5,24 +5,11 @@
 # usage: benches/peers/scale.sh [CUSTOMERS [THREADS]]     default 40000000, and all cores
 #
 # 40,000,000 customers take about 20 GiB of disk. CVM_BENCH_FOLDER keeps everything there instead of in a temporary folder.
-. "$(dirname "$0")/../../ci/lib.sh"
+. "$(dirname "$0")/lib.sh"
 customers=${1:-40000000} threads=${2:-$(nproc)}
 build_cvm
-if [ -n "${CVM_BENCH_FOLDER:-}" ]; then
-    WORK=$(realpath -m "$CVM_BENCH_FOLDER")
-    mkdir -p "$WORK"
-else
-    make_work
-fi
-project=$WORK/project raw=$WORK/orders-$customers
-rm -rf "$project"
-mkdir -p "$project"
-cp -r sql benches/peers/pipelines "$project/"
-cp -r benches/peers/sql/. "$project/sql/"
-if [ ! -e "$raw/complete" ]; then
-    rm -rf "$raw"
-    run "$CVM" generate --shape orders --customers "$customers" --to "file:$raw"
-    touch "$raw/complete"
-fi
+bench_folder
+bench_project
+bench_orders "$customers"
 export CVM_RAW=file:$raw CVM_LAKE=file:$WORK/lake
 run "$CVM" run "$project/pipelines/scale.yml" --as-of 2025-01-01 --threads "$threads" --work-folder "$WORK" --log human

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
-use super::arguments::{DiffArguments, RunsArguments};
+use super::arguments::{DiffArguments, RowFormat, RunsArguments};
 use super::project::plan_of;
 use super::{CliError, console, query};
 use crate::publish::{Commit, RunManifest, commits, run_manifest};
-use crate::run::{QueryError, diff, open_target};
+use crate::run::diff::{self, TableDiff};
+use crate::run::{QueryError, open_target};
 use crate::score::Registry;
 
+/// How many changed columns of a table people are shown.
+const COLUMNS_SHOWN: usize = 4;
 /// The columns of `cvm runs`; the last five are numbers.
 const NAMES: [&str; 10] = [
     "run_id",
@@ -46,8 +49,19 @@ pub(super) async fn compare(
 ) -> Result<(), CliError> {
     let (plan, root) = plan_of(&arguments.pipeline, registry).await?;
     let target = open_target(&plan, &root)?;
-    let diffs = diff::diff(&target, &arguments.before, &arguments.after).await?;
-    let printed = query::print(&[diff::to_batch(&diffs)?], arguments.format);
+    let mut diffs = diff::diff(&target, &arguments.before, &arguments.after).await?;
+    let most = match arguments.format {
+        // People look at what changed; a program gets all.
+        RowFormat::Table => {
+            diffs.retain(TableDiff::is_some);
+            COLUMNS_SHOWN
+        }
+        RowFormat::Csv | RowFormat::Json => usize::MAX,
+    };
+    if diffs.is_empty() {
+        return console::out("nothing differs\n");
+    }
+    let printed = query::print(&[diff::to_batch(&diffs, most)?], arguments.format);
     console::out(&printed.map_err(|error| QueryError::Engine(error.into()))?)
 }
 

@@ -8,6 +8,10 @@ use crate::run::RunReport;
 
 /// Rows in, set aside and published, the time of each stage, the peak of memory.
 pub(super) fn of(report: &RunReport) -> String {
+    // A run without news read, made and wrote nothing; the display has said so.
+    if report.unchanged_since.is_some() {
+        return String::new();
+    }
     let mut sources = table(&["source", "objects", "read", "rows in", "kept", "set aside"]);
     for source in &report.sources {
         sources.add_row([

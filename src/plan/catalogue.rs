@@ -7,6 +7,7 @@ use crate::spec::problem::{At, Problem, SourceText};
 use crate::spec::table::{ContractColumn, TableFile};
 use crate::spec::{Project, SqlType, yaml};
 
+use super::checks::OWN_CHECKS;
 use super::{ENTITIES, Layer, RESERVED_TABLES, sql};
 
 /// A SQL file and the contract beside it.
@@ -222,6 +223,10 @@ fn check_fault(layer: Layer, contract: &TableFile, file: &Arc<SourceText>) -> Op
             format!("the check `{name}` does not say what to do where it is broken"),
             "add `check: { help: … }`, and `severity: warning` where it should not stop a run",
         ),
+        (Layer::Check, Some(_)) if is_own(name) => (
+            format!("runs note a check `{name}` of their own"),
+            "rename the files",
+        ),
         (Layer::Check, Some(_)) | (_, None) => return None,
         (_, Some(_)) => (
             format!("`{name}` is no check: it does not lie below sql/checks"),
@@ -230,6 +235,12 @@ fn check_fault(layer: Layer, contract: &TableFile, file: &Arc<SourceText>) -> Op
     };
     let at = contract.table.at;
     Some(Problem::new("cvm::plan::check", file, at, message, help))
+}
+
+/// Whether `name` is what runs call a check that they make of a table themselves.
+fn is_own(name: &str) -> bool {
+    let check = name.rsplit_once("__").map(|(_, check)| check);
+    check.is_some_and(|check| OWN_CHECKS.contains(&check))
 }
 
 /// What is wrong with the values that a contract accepts in a column, and what to do.

@@ -27,6 +27,9 @@ const SUM: SqlType = SqlType::Decimal {
     scale: 4,
 };
 
+/// What runs note of tables beside the checks that are declared.
+pub(super) const OWN_CHECKS: [&str; 3] = ["contract", "set_aside", "validation"];
+
 /// What a check asks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum CheckKind {
@@ -121,8 +124,8 @@ pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
         match about.query(check, declared) {
             Err(problem) => compiling.problems.push(*problem),
             Ok(_) if compiling.catalogue.tables.contains_key(&name) => {
-                let message = format!("the check `{check}` of `{table}` is named as a SQL file is");
-                let help = format!("rename the check, or the file {name}.sql");
+                let message = format!("there is another table or check `{name}`");
+                let help = format!("rename the check `{check}` of `{table}`, or the other one");
                 compiling
                     .problems
                     .push(about.fault(declared.at, message, &help));
@@ -187,6 +190,12 @@ impl About<'_> {
             return Err(fault(
                 format!("`{name}` is no name of a check"),
                 "write lower-case letters, digits and _, beginning with a letter",
+            ));
+        }
+        if OWN_CHECKS.contains(&name) {
+            return Err(fault(
+                format!("cvm itself makes a check `{name}` of every table"),
+                "choose another name",
             ));
         }
         let mut kinds = [
@@ -341,6 +350,11 @@ impl About<'_> {
                 "any number of rows is right",
                 "give minimum, maximum or change",
             );
+        }
+        if let (Some(minimum), Some(maximum)) = (bounds.minimum, bounds.maximum)
+            && minimum > maximum
+        {
+            return fault("no number of rows is right", "exchange minimum and maximum");
         }
         if bounds
             .change

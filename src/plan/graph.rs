@@ -143,14 +143,12 @@ impl Walk<'_> {
             .checks(|name| sources.contains_key(name));
         for name in files {
             self.visit(compiling, &name, &reader);
-            if !compiling.checks.iter().any(|check| check.name == name) {
-                compiling.checks.push(PlannedCheck {
-                    name,
-                    table: None,
-                    kind: CheckKind::Sql,
-                    max_share: None,
-                });
-            }
+            compiling.checks.push(PlannedCheck {
+                name,
+                table: None,
+                kind: CheckKind::Sql,
+                max_share: None,
+            });
         }
     }
 

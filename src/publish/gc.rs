@@ -9,14 +9,12 @@ use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use super::error::PublishError;
-use super::history::{commit_numbers, delete_if_there, read_commit};
+use super::history::{AT_ONCE, commit_numbers, delete_if_there, read_commit};
 use super::layout::{Target, stem};
 use super::marker::{self, is_older};
 
 /// How long the rows that broke a check of a run that never committed are left for people to look at.
 const BROKEN_ROWS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Commits read at the same time: an hourly pipeline has thousands after a year.
-const COMMITS_AT_ONCE: usize = 16;
 
 /// What [`gc`] may remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,7 +190,7 @@ async fn commits_of(
     let numbers = commit_numbers(target).await?;
     let mut commits = futures::stream::iter(numbers.into_iter().rev())
         .map(|number| read_commit(target, number))
-        .buffered(COMMITS_AT_ONCE)
+        .buffered(AT_ONCE)
         .enumerate();
     while let Some((age, commit)) = commits.next().await {
         let Some(commit) = commit? else { continue };

@@ -1,6 +1,6 @@
 //! The commits of a target and the manifests of its runs.
 
-use futures::TryStreamExt;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use serde::Serialize;
@@ -9,6 +9,9 @@ use serde::de::DeserializeOwned;
 use super::error::PublishError;
 use super::layout::{Target, stem};
 use super::manifest::{Commit, FORMAT, RunManifest};
+
+/// Small objects read or looked for at the same time: an hourly pipeline has thousands of commits after a year.
+pub(super) const AT_ONCE: usize = 16;
 
 /// The commit that readers see now; `None` where nothing was published yet.
 ///
@@ -26,11 +29,35 @@ pub async fn current_commit(target: &Target) -> Result<Option<Commit>, PublishEr
 /// # Errors
 /// As [`current_commit`].
 pub async fn commits(target: &Target, limit: usize) -> Result<Vec<Commit>, PublishError> {
-    let mut found = Vec::new();
-    for &number in commit_numbers(target).await?.iter().rev().take(limit) {
-        found.extend(read_commit(target, number).await?);
-    }
-    Ok(found)
+    let numbers = commit_numbers(target).await?;
+    let found: Vec<Option<Commit>> = stream::iter(numbers.into_iter().rev().take(limit))
+        .map(|number| read_commit(target, number))
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Whether all of `paths` are there.
+///
+/// # Errors
+/// [`PublishError::Store`] where the store does not say.
+pub async fn are_there(
+    target: &Target,
+    paths: impl IntoIterator<Item = Path>,
+) -> Result<bool, PublishError> {
+    let looks = paths.into_iter().map(|path| async move {
+        match target.store.head(&path).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::NotFound { .. }) => Ok(false),
+            Err(source) => Err(PublishError::store("look at", &path)(source)),
+        }
+    });
+    let looks: Vec<_> = looks.collect();
+    let missing = stream::iter(looks)
+        .buffer_unordered(AT_ONCE)
+        .try_filter(|is_there| std::future::ready(!is_there));
+    Ok(std::pin::pin!(missing).try_next().await?.is_none())
 }
 
 /// What a run made; `None` for a run that never came as far as its commit.

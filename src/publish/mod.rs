@@ -64,7 +64,7 @@ mod tests;
 pub use column::{Unpublishable, arrow_type, published_type};
 pub use error::{BoxError, PublishError};
 pub use gc::{GcOptions, GcReport, RemovedRun, gc};
-pub use history::{commits, current_commit, run_manifest};
+pub use history::{are_there, commits, current_commit, run_manifest};
 pub use layout::Target;
 pub use limits::ValueLimits;
 pub use manifest::{

@@ -11,10 +11,9 @@ use arrow::error::ArrowError;
 use chrono::NaiveDate;
 
 use super::error::RunError;
-use super::previous::{commits_before, is_kept};
 use super::published::PublishedTables;
 use crate::plan::{CHECK_RESULTS, check_results_schema};
-use crate::publish::{CheckResult, Published, Target, run_manifest};
+use crate::publish::{CheckResult, Commit, Published, Target, are_there, run_manifest};
 
 /// As-of days that the table tells of: more than a year of nightly runs.
 const DAYS_KEPT: usize = 400;
@@ -35,39 +34,50 @@ pub(super) const DESCRIPTIONS: [&str; 9] = [
 /// The results of one as-of day.
 type OfDay = Vec<CheckResult>;
 
-/// What earlier runs found, by as-of day, without that of `as_of`.
+/// What earlier runs found, by as-of day, without that of `as_of`: from the newest commit of `history` whose results are kept.
 ///
-/// A replay has what the run that it repeats had, and other runs pass replays over: they know of nothing newer.
+/// Replays are passed over where that can be: they know of nothing newer than the run that they repeat.
 ///
 /// # Errors
 /// When the store does not answer, or what it holds cannot be read.
 pub(super) async fn earlier(
     target: &Target,
     as_of: NaiveDate,
-    replay_of: Option<&str>,
+    history: &[Commit],
+) -> Result<BTreeMap<NaiveDate, OfDay>, RunError> {
+    for may_be_replay in [false, true] {
+        for commit in history {
+            let run = run_manifest(target, &commit.run_id).await?;
+            if run.is_none_or(|run| run.replay_of.is_some() && !may_be_replay) {
+                continue;
+            }
+            let published = Published::at(target, commit.clone()).await?;
+            let Some(table) = published.tables.get(CHECK_RESULTS) else {
+                break;
+            };
+            // What `gc` removed of a commit it removed of those before it too.
+            if !are_there(target, table.files.clone()).await? {
+                break;
+            }
+            return read(target, &published, as_of).await;
+        }
+    }
+    Ok(BTreeMap::new())
+}
+
+async fn read(
+    target: &Target,
+    published: &Published,
+    as_of: NaiveDate,
 ) -> Result<BTreeMap<NaiveDate, OfDay>, RunError> {
     let mut days: BTreeMap<NaiveDate, OfDay> = BTreeMap::new();
-    for commit in commits_before(target, replay_of).await? {
-        let run = run_manifest(target, &commit.run_id).await?;
-        if run.is_none_or(|run| run.replay_of.is_some()) {
-            continue;
-        }
-        let published = Published::at(target, commit).await?;
-        let Some(table) = published.tables.get(CHECK_RESULTS) else {
-            break;
-        };
-        if !is_kept(target, table).await? {
-            break;
-        }
-        let tables = PublishedTables::of(target, &published)?;
-        for batch in tables.query(&query()).await? {
-            for (day, result) in results(&batch).into_iter().flatten() {
-                if day != as_of {
-                    days.entry(day).or_default().push(result);
-                }
+    let tables = PublishedTables::of(target, published)?;
+    for batch in tables.query(&query()).await? {
+        for (day, result) in results(&batch).into_iter().flatten() {
+            if day != as_of {
+                days.entry(day).or_default().push(result);
             }
         }
-        break;
     }
     Ok(days)
 }

@@ -31,10 +31,19 @@ pub struct TableDiff {
     pub rows_gone: u64,
     /// Keys that both have with other values.
     pub rows_changed: u64,
-    /// Columns with other values, and in how many rows; a column that only one has, or with another type, with none.
+    /// Columns with other values, and in how many rows, most rows first; a column that only one has, or with another type,
+    /// with none.
     pub columns: Vec<(String, u64)>,
     /// The first keys of changed rows.
     pub examples: Vec<String>,
+}
+
+impl TableDiff {
+    /// Whether anything changed.
+    pub fn is_some(&self) -> bool {
+        let rows = self.rows_new + self.rows_gone + self.rows_changed;
+        rows > 0 || self.rows_before != self.rows_after || !self.columns.is_empty()
+    }
 }
 
 /// What changed from the run `before` to the run `after`. Tables with the same bytes are not looked into.
@@ -63,11 +72,11 @@ pub async fn diff(target: &Target, before: &str, after: &str) -> Result<Vec<Tabl
     Ok(diffs)
 }
 
-/// The differences as rows, for printing.
+/// The differences as rows, for printing; of each table the `most` columns with the most changed rows.
 ///
 /// # Errors
 /// When a batch cannot be made of them.
-pub fn to_batch(diffs: &[TableDiff]) -> Result<RecordBatch, QueryError> {
+pub fn to_batch(diffs: &[TableDiff], most: usize) -> Result<RecordBatch, QueryError> {
     let text = |get: &dyn Fn(&TableDiff) -> String| -> ArrayRef {
         Arc::new(
             diffs
@@ -82,9 +91,14 @@ pub fn to_batch(diffs: &[TableDiff]) -> Result<RecordBatch, QueryError> {
         Arc::new(counts.collect::<Int64Array>())
     };
     let columns = |diff: &TableDiff| {
-        let columns = diff.columns.iter();
-        let told = columns.map(|(name, rows)| format!("{name} {rows}"));
-        told.collect::<Vec<_>>().join(", ")
+        let columns = diff.columns.iter().take(most);
+        let mut told: Vec<String> = columns
+            .map(|(name, rows)| format!("{name} {rows}"))
+            .collect();
+        if diff.columns.len() > most {
+            told.push(format!("{} more", diff.columns.len() - most));
+        }
+        told.join(", ")
     };
     let names = [
         "table", "before", "after", "new", "gone", "changed", "columns", "keys",
@@ -199,6 +213,8 @@ async fn compare(
     (diff.rows_new, diff.rows_gone, diff.rows_changed) = (*rows_new, *rows_gone, *rows_changed);
     let changed = compared.into_iter().zip(of_columns.iter().copied());
     diff.columns.extend(changed.filter(|(_, rows)| *rows > 0));
+    diff.columns
+        .sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
     if *rows_changed > 0 {
         let keys: Vec<String> = key.iter().map(|key| format!("a.{key}")).collect();
         let keys = keys.join(", ");

@@ -80,8 +80,10 @@ pub enum RunError {
         "the pipeline declares no `validation:`, so there is nothing to backtest; add `validation: {{ holdout_days: 90 }}`"
     )]
     NoValidation,
-    /// A run to be replayed that is not known well enough.
-    #[error("the run {run_id} cannot be replayed: {reason}; {url}/_cvm/runs lists the runs")]
+    /// A past run that is asked for and not known well enough.
+    #[error(
+        "the run {run_id} is not known at {url}: {reason}; `cvm runs` lists those that published"
+    )]
     NoSuchRun {
         /// The run.
         run_id: String,

@@ -8,7 +8,7 @@ use super::checks::Checks;
 use super::error::RunError;
 use super::events::{Event, Events, Observer};
 use super::outputs::Outputs;
-use super::previous::Previous;
+use super::previous::{Previous, history};
 use super::report::{Reporter, RunReport};
 use super::work::{Learned, RunAtWork};
 use super::{RunOptions, bounds, inputs, machine};
@@ -203,12 +203,9 @@ async fn prepare(
     pool: Pool,
 ) -> Result<Prepared, RunError> {
     let work = RunAtWork::open(plan, options, events, pool).await?;
-    let previous = Previous::find(
-        publication.target(),
-        options.as_of,
-        options.inputs.replay_of.as_deref(),
-    )
-    .await?;
+    let target = publication.target();
+    let history = history(target, options.inputs.replay_of.as_deref()).await?;
+    let previous = Previous::find(target, options.as_of, &history).await?;
     let mut learned = Learned::default();
     for stage in plan
         .stages
@@ -241,13 +238,15 @@ async fn prepare(
     outputs.write_rows_set_aside().await?;
     if plan.has_scores() {
         let fits = match &previous {
-            Some(previous) => previous.fits(publication.target()).await?,
+            Some(previous) => previous.fits(target).await?,
             None => None,
         };
         outputs.write_fits(&mut learned, fits.as_ref()).await?;
         outputs.write_calibration(&mut learned).await?;
     }
-    outputs.write_check_results(options, &results).await?;
+    outputs
+        .write_check_results(options.as_of, &history, &results)
+        .await?;
     for table in publication.verify().await? {
         let bytes = table.files.iter().map(|file| file.bytes).sum();
         let empty_because = (table.rows == 0).then(|| why_empty(plan, &table.name));

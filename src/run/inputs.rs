@@ -7,7 +7,8 @@ use super::error::RunError;
 use super::execute::open_store;
 use crate::plan::Plan;
 use crate::publish::{
-    Commit, ObjectManifest, RunManifest, SourceManifest, Target, current_commit, run_manifest,
+    Commit, ObjectManifest, RunManifest, SourceManifest, Target, are_there, current_commit,
+    run_manifest,
 };
 use crate::source::{ObjectInfo, RawTableProvider, Selection};
 
@@ -72,7 +73,7 @@ impl Inputs {
 }
 
 /// The commit that shows exactly what a run of `plan` would publish now: the same plan, as-of day and objects. None where
-/// anything differs, or nothing is published.
+/// anything differs, nothing is published, or a file of it is gone.
 ///
 /// # Errors
 /// When a store does not answer, or a raw table has no objects.
@@ -93,8 +94,20 @@ pub(super) async fn unchanged(
         && run.as_of == as_of.to_string()
         && run.replay_of == inputs.replay_of
         && run.pipeline == plan.pipeline
-        && is_read(plan, &run, inputs, root).await?;
+        && is_read(plan, &run, inputs, root).await?
+        && is_whole(target, &run).await?;
     Ok(is_same.then_some(commit))
+}
+
+/// Whether readers find what `run` published, at the stable paths and behind the manifest.
+async fn is_whole(target: &Target, run: &RunManifest) -> Result<bool, RunError> {
+    let stable = run
+        .tables
+        .iter()
+        .map(|table| target.stable_path(&table.name));
+    let files = run.tables.iter().flat_map(|table| &table.files);
+    let files = files.map(|file| target.absolute(&file.path));
+    Ok(are_there(target, stable.chain(files)).await?)
 }
 
 /// Whether the objects that would be read are those that `run` read.

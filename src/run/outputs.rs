@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow::datatypes::Schema;
+use chrono::NaiveDate;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::RunOptions;
 use super::check_results;
 use super::error::RunError;
 use super::published::register;
@@ -14,7 +14,8 @@ use super::work::{Learned, RunAtWork};
 use crate::engine::types::sql_type;
 use crate::plan::{CHECK_RESULTS, MODEL_CALIBRATION, MODEL_FITS, PlannedOutput, ROWS_SET_ASIDE};
 use crate::publish::{
-    BoxError, CheckResult, ColumnToWrite, Publication, Rows, Sink, TableToWrite, ValueLimits,
+    BoxError, CheckResult, ColumnToWrite, Commit, Publication, Rows, Sink, TableToWrite,
+    ValueLimits,
 };
 use crate::score::{PreviousFits, calibration_to_batch, fits_to_batch};
 use crate::source::set_aside_schema;
@@ -169,17 +170,17 @@ impl Outputs<'_> {
     /// Writes `check_results`, with those of earlier runs.
     pub(super) async fn write_check_results(
         &self,
-        options: &RunOptions,
+        as_of: NaiveDate,
+        history: &[Commit],
         results: &[CheckResult],
     ) -> Result<(), RunError> {
         let failed = |source| RunError::Engine {
             table: CHECK_RESULTS.to_owned(),
             source: datafusion::error::DataFusionError::from(source),
         };
-        let replay_of = options.inputs.replay_of.as_deref();
         let target = self.publication.target();
-        let earlier = check_results::earlier(target, options.as_of, replay_of).await?;
-        let batch = check_results::to_batch(earlier, options.as_of, results).map_err(failed)?;
+        let earlier = check_results::earlier(target, as_of, history).await?;
+        let batch = check_results::to_batch(earlier, as_of, results).map_err(failed)?;
         let table = OwnTable {
             name: CHECK_RESULTS,
             description: "What every check found, in this run and in those of other as-of days before it.",

@@ -5,14 +5,11 @@
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
 use chrono::NaiveDate;
-use object_store::{Error as StoreError, ObjectStoreExt};
 
 use super::error::RunError;
 use super::published::{PublishedTables, QueryError};
 use crate::plan::MODEL_FITS;
-use crate::publish::{
-    Commit, PublishError, Published, PublishedTable, Target, commits, run_manifest,
-};
+use crate::publish::{Commit, Published, Target, are_there, commits, run_manifest};
 use crate::score::PreviousFits;
 
 /// Commits that are looked through for an earlier as-of day.
@@ -25,20 +22,20 @@ pub(super) struct Previous {
 }
 
 impl Previous {
-    /// That run; none where there is none among the last commits.
+    /// That run; none where there is none in `history`.
     ///
     /// # Errors
     /// When the store does not answer, or what it holds cannot be read.
     pub(super) async fn find(
         target: &Target,
         as_of: NaiveDate,
-        replay_of: Option<&str>,
+        history: &[Commit],
     ) -> Result<Option<Self>, RunError> {
-        for commit in commits_before(target, replay_of).await? {
+        for commit in history {
             let run = run_manifest(target, &commit.run_id).await?;
             let seen = run.and_then(|run| run.as_of.parse::<NaiveDate>().ok());
             if let Some(seen) = seen.filter(|seen| *seen < as_of) {
-                let published = Published::at(target, commit).await?;
+                let published = Published::at(target, commit.clone()).await?;
                 return Ok(Some(Self {
                     as_of: seen,
                     published,
@@ -70,7 +67,8 @@ impl Previous {
             return Ok(None);
         };
         let has_period = table.schema.column_with_name("period").is_some();
-        if !has_period || !is_kept(target, table).await? {
+        // `gc` removes the files of commits that are not retained.
+        if !has_period || !are_there(target, table.files.clone()).await? {
             return Ok(None);
         }
         let tables = PublishedTables::of(target, &self.published)?;
@@ -82,9 +80,12 @@ impl Previous {
     }
 }
 
-/// The last commits, newest first: for a replay those before the run that it repeats, so that it compares with what that
-/// run compared with.
-pub(super) async fn commits_before(
+/// The commits that a run looks back at, newest first: for a replay those before the run that it repeats, so that it compares
+/// with what that run compared with.
+///
+/// # Errors
+/// When the store does not answer, or what it holds cannot be read.
+pub(super) async fn history(
     target: &Target,
     replay_of: Option<&str>,
 ) -> Result<Vec<Commit>, RunError> {
@@ -94,25 +95,6 @@ pub(super) async fn commits_before(
         commits.drain(..position.map_or(0, |position| position + 1));
     }
     Ok(commits)
-}
-
-/// Whether the files of a table are there: `gc` removes those of commits that are not retained.
-pub(super) async fn is_kept(target: &Target, table: &PublishedTable) -> Result<bool, RunError> {
-    for file in &table.files {
-        match target.store.head(file).await {
-            Ok(_) => {}
-            Err(StoreError::NotFound { .. }) => return Ok(false),
-            Err(source) => {
-                return Err(PublishError::Store {
-                    action: "look at",
-                    path: file.clone(),
-                    source,
-                }
-                .into());
-            }
-        }
-    }
-    Ok(true)
 }
 
 const ESTIMATES: &str =

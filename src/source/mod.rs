@@ -40,7 +40,11 @@ mod text;
 mod time;
 
 #[cfg(test)]
+mod drift_tests;
+#[cfg(test)]
 mod parquet_tests;
+#[cfg(test)]
+mod shared_data_tests;
 #[cfg(test)]
 mod tests;
 

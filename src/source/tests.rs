@@ -1,7 +1,6 @@
 //! Raw tables read through DataFusion, from memory and from the shared data.
 
 use std::io::Write;
-use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use ::bytes::Bytes;
@@ -99,7 +98,7 @@ impl Raw {
         array_value_to_string(batches[0].column(0), 0).unwrap()
     }
 
-    async fn failure(&self, sql: &str) -> (FailureKind, String) {
+    pub(super) async fn failure(&self, sql: &str) -> (FailureKind, String) {
         let error = self.try_sql(sql).await.unwrap_err();
         let error = SourceError::inside(&error).unwrap();
         (error.kind(), error.to_string())
@@ -139,7 +138,7 @@ pub(super) fn table(text: &str) -> String {
         .join("\n")
 }
 
-const ORDERS: &str = "path: \"*.csv\"\nformat: {csv: {}}\ncolumns:
+pub(super) const ORDERS: &str = "path: \"*.csv\"\nformat: {csv: {}}\ncolumns:
   id: {type: bigint, required: true}
   day: {type: date}
   amount: {type: \"decimal(10,2)\"}
@@ -295,94 +294,8 @@ async fn an_object_damaged_as_a_whole_is_an_error_that_names_it() {
 }
 
 /// [`ORDERS`] with a policy for columns that are not as declared.
-fn drifting(policy: &str) -> String {
+pub(super) fn drifting(policy: &str) -> String {
     format!("{ORDERS}schema_drift: {policy}\n")
-}
-
-#[tokio::test]
-async fn new_columns_are_refused_ignored_or_their_rows_set_aside() {
-    let objects: [(&str, &[u8]); 2] = [
-        ("a.csv", b"id,day,amount,note\n1,,,\n"),
-        ("b.csv", b"id,day,amount,note,zone,tax\n2,,,,x,\n3,,,,y,\n"),
-    ];
-    let refused = Raw::open(memory(&objects).await, ORDERS).await.unwrap();
-    let (kind, told) = refused.failure("select count(*) from orders").await;
-    assert_eq!(kind, FailureKind::DataQuality);
-    assert_eq!(
-        told,
-        "shop.orders: the columns of b.csv are not those that are declared: `zone`, `tax` are new. Mend the \
-         declaration, or say schema_drift: ignore_new or set_aside"
-    );
-    let ignored = Raw::open(memory(&objects).await, &drifting("ignore_new"))
-        .await
-        .unwrap();
-    assert_eq!(ignored.number("select sum(id) from orders").await, "6");
-    assert_eq!(
-        ignored.provider.tally().warnings(),
-        ["shop.orders: columns that are not declared are ignored: `zone`, `tax`"]
-    );
-    let aside = Raw::open(memory(&objects).await, &drifting("set_aside"))
-        .await
-        .unwrap();
-    assert_eq!(aside.number("select sum(id) from orders").await, "1");
-    assert_eq!(aside.counts(), (3, 1, 2));
-    assert_eq!(
-        aside.aside(),
-        [
-            "b.csv:2 : `zone`, `tax` are new | 2,,,,x,",
-            "b.csv:3 : `zone`, `tax` are new | 3,,,,y,"
-        ]
-    );
-    // A column that is missing is never null in silence.
-    let renamed: [(&str, &[u8]); 1] = [("a.csv", b"id,day,total,note\n1,,2,\n")];
-    let raw = Raw::open(memory(&renamed).await, &drifting("ignore_new"))
-        .await
-        .unwrap();
-    let (_, told) = raw.failure("select count(*) from orders").await;
-    assert!(
-        told.contains("`amount` is missing (is it `total` now?); `total` is new"),
-        "{told}"
-    );
-}
-
-#[tokio::test]
-async fn new_keys_are_refused_ignored_or_their_lines_set_aside() {
-    let yaml = |policy: &str| {
-        drifting(policy)
-            .replace("*.csv", "a.ndjson")
-            .replace("csv: {}", "ndjson: {}")
-    };
-    let text: &[u8] =
-        b"{\"id\": 1, \"day\": null, \"amount\": 1, \"note\": \"\"}\n{\"id\": 2, \"zone\": 1}\n";
-    let open = |policy: &'static str, text: &'static [u8]| async move {
-        let store = memory(&[("a.ndjson", text)]).await;
-        Raw::open(store, &yaml(policy)).await.unwrap()
-    };
-    let (_, told) = open("refuse", text)
-        .await
-        .failure("select count(*) from orders")
-        .await;
-    assert!(
-        told.contains("the columns of a.ndjson are not those that are declared: `zone` is new"),
-        "{told}"
-    );
-    let ignored = open("ignore_new", text).await;
-    assert_eq!(ignored.number("select sum(id) from orders").await, "3");
-    let aside = open("set_aside", text).await;
-    assert_eq!(aside.number("select sum(id) from orders").await, "1");
-    assert_eq!(
-        aside.aside(),
-        [r#"a.ndjson:2 : `zone` is no declared column | {"id": 2, "zone": 1}"#]
-    );
-    let renamed = b"{\"id\": 1, \"day\": null, \"total\": 1, \"note\": \"\"}\n";
-    let (_, told) = open("ignore_new", renamed)
-        .await
-        .failure("select count(*) from orders")
-        .await;
-    assert!(
-        told.contains("`amount` is missing (is it `total` now?)"),
-        "{told}"
-    );
 }
 
 #[tokio::test]
@@ -575,101 +488,4 @@ async fn json_lines() {
         ]
     );
     assert_eq!(raw.counts(), (11, 3, 8));
-}
-
-/// The shared data, if it is there.
-fn shared(below: &str) -> Option<Store> {
-    let root = std::env::var_os("CVM_SHARED_DATA").map(PathBuf::from);
-    let root =
-        root.unwrap_or_else(|| FilePath::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
-    let path = root.join(below);
-    if !path.exists() {
-        println!("skipped: {} is not there", path.display());
-        return None;
-    }
-    let url = format!("file:{}", path.display());
-    Some(crate::store::open(&url, &Default::default(), FilePath::new("/")).unwrap())
-}
-
-#[tokio::test]
-async fn online_retail_by_day() {
-    let Some(store) = shared("online_retail") else {
-        return;
-    };
-    let yaml = "path: \"by-day/*.csv\"\nformat: {csv: {}}\ncolumns:
-  InvoiceNo: {type: varchar, required: true}
-  StockCode: {type: varchar, required: true}
-  Description: {type: varchar}
-  Quantity: {type: bigint, required: true}
-  InvoiceDate: {type: timestamp, required: true}
-  UnitPrice: {type: \"decimal(18,4)\", required: true}
-  CustomerID: {type: varchar}
-  Country: {type: varchar, required: true}
-";
-    let raw = Raw::open(store, yaml).await.unwrap();
-    assert_eq!(raw.provider.tally().objects().len(), 305);
-    assert_eq!(
-        raw.sql(
-            "select count(*) as rows, sum(\"Quantity\") as quantity, \
-             cast(sum(\"Quantity\" * \"UnitPrice\") as decimal(18, 4)) as value, \
-             count(*) - count(\"CustomerID\") as without_customer, count(distinct \"InvoiceNo\") as invoices, \
-             max(\"InvoiceDate\") as last from orders"
-        )
-        .await,
-        table(
-            "+--------+----------+--------------+------------------+----------+----------------------+
-             | rows   | quantity | value        | without_customer | invoices | last                 |
-             +--------+----------+--------------+------------------+----------+----------------------+
-             | 541909 | 5176450  | 9747747.9340 | 135080           | 25900    | 2011-12-09T12:50:00Z |
-             +--------+----------+--------------+------------------+----------+----------------------+"
-        )
-    );
-    assert_eq!(raw.counts(), (541_909, 541_909, 0));
-    raw.provider.check_share().unwrap();
-}
-
-#[tokio::test]
-async fn cdnow_master_is_aligned_by_blanks() {
-    let Some(store) = shared("cdnow") else { return };
-    let yaml = "path: CDNOW_master.txt\nformat: {csv: {delimiter: whitespace}}\ncolumns:
-  customer_id: {type: varchar, required: true}
-  date: {type: date, format: \"%Y%m%d\", required: true}
-  number_of_cds: {type: bigint, required: true}
-  dollar_value: {type: \"decimal(10,2)\", required: true}
-";
-    let raw = Raw::open(store, yaml).await.unwrap();
-    assert_eq!(
-        raw.sql(
-            "select count(*) as rows, count(distinct customer_id) as customers, sum(number_of_cds) as cds, \
-             sum(dollar_value) as dollars, min(date) as first, max(date) as last from orders"
-        )
-        .await,
-        table(
-            "+-------+-----------+--------+------------+------------+------------+
-             | rows  | customers | cds    | dollars    | first      | last       |
-             +-------+-----------+--------+------------+------------+------------+
-             | 69659 | 23570     | 167881 | 2500315.63 | 1997-01-01 | 1998-06-30 |
-             +-------+-----------+--------+------------+------------+------------+"
-        )
-    );
-    assert_eq!(raw.counts(), (69_659, 69_659, 0));
-}
-
-#[tokio::test]
-async fn olist_reviews_have_line_breaks_inside_quotes() {
-    let Some(store) = shared("olist_subset") else {
-        return;
-    };
-    let yaml = "path: \"*reviews*.csv\"\nformat: {csv: {}}\nschema_drift: ignore_new\ncolumns:
-  review_id: {type: varchar, required: true}
-  review_score: {type: bigint, required: true}
-  review_comment_message: {type: varchar}
-  review_creation_date: {type: timestamp, required: true}
-";
-    let raw = Raw::open(store, yaml).await.unwrap();
-    assert_eq!(
-        raw.number("select sum(review_score) from orders").await,
-        "26909"
-    );
-    assert_eq!(raw.counts(), (8_225, 8_225, 0));
 }

@@ -6,7 +6,9 @@
     reason = "a test may fail loudly"
 )]
 
+mod checks;
 mod goldens;
+mod history;
 mod pipelines;
 mod publish;
 mod runs;

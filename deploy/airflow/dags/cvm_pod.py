@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
 
-import pendulum
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
-from cvm_scheduling import as_of, give_up_or_retry, lake
+from cvm_scheduling import daily, give_up_or_retry, patient
 from kubernetes.client import models as k8s
 
 # Yours to change, here or in the environment of Airflow.
@@ -20,7 +18,6 @@ TIMEZONE = os.environ.get("CVM_TIMEZONE", "Europe/Berlin")  # that of the pipeli
 LAKE = os.environ.get("CVM_LAKE_URL", "s3://example-lake/cvm")
 LAKE_VARIABLE = os.environ.get("CVM_LAKE_VARIABLE", "LAKE")  # what the pipeline file calls it: url: "${LAKE}"
 MEMORY_GIB = int(os.environ.get("CVM_MEMORY_GIB", "8"))
-RETRY_DELAY = timedelta(seconds=int(os.environ.get("CVM_RETRY_SECONDS", "300")))
 
 
 class CvmPodOperator(KubernetesPodOperator):
@@ -52,16 +49,7 @@ def disrupted(pod) -> bool:
 with DAG(
     dag_id="cvm_pod",
     description="Customer-value tables as of each day, made in a pod",
-    # Four hours after midnight, so that yesterday's data has come. The data interval ends on the as-of day.
-    schedule=CronDataIntervalTimetable("0 4 * * *", timezone=TIMEZONE),
-    start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),
-    # Each run reads all days up to its own. After a pause of three days one run makes up for all three.
-    catchup=False,
-    # Two runs would race for one target, and cvm would end one of them with 4.
-    max_active_runs=1,
-    params={"as_of": Param(None, type=["null", "string"], format="date", description="A day of the past, published beside")},
-    user_defined_macros={"as_of": as_of, "lake": lake},
-    tags=["cvm"],
+    **daily(TIMEZONE),
 ):
     CvmPodOperator(
         task_id="run",
@@ -120,11 +108,5 @@ with DAG(
         ),
         # A run that is told to stop removes what it wrote before it goes.
         termination_grace_period=60,
-        # Backfills have a limit of runs of their own; this one holds for all together.
-        max_active_tis_per_dag=1,
-        retries=3,
-        retry_delay=RETRY_DELAY,
-        retry_exponential_backoff=True,
-        max_retry_delay=timedelta(hours=1),
-        execution_timeout=timedelta(hours=4),
+        **patient(),
     )

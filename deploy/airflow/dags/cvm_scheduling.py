@@ -1,8 +1,12 @@
-"""What the two DAGs of cvm share: which day a run is of, where it publishes, and which failures are worth another try."""
+"""What the two DAGs of cvm share: when they run and of which day, where they publish, and which failures are worth another try."""
 
 from __future__ import annotations
 
+import os
+from datetime import timedelta
+
 import pendulum
+from airflow.sdk import CronDataIntervalTimetable, Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 # What a second try can mend: another run was publishing (4), the store failed (5), the run was told to stop (6).
@@ -18,6 +22,35 @@ MEANING = {
     127: "no such command: is cvm installed where this task runs?",
     137: "killed, most likely for want of memory: raise the memory limit",
 }
+
+
+def daily(timezone: str) -> dict:
+    """What a DAG of one run a day is made with."""
+    return {
+        # Four hours after midnight, so that yesterday's data has come. The data interval ends on the as-of day.
+        "schedule": CronDataIntervalTimetable("0 4 * * *", timezone=timezone),
+        "start_date": pendulum.datetime(2025, 1, 1, tz=timezone),
+        # Each run reads all days up to its own. After a pause of three days one run makes up for all three.
+        "catchup": False,
+        # Two runs would race for one target, and cvm would end one of them with 4.
+        "max_active_runs": 1,
+        "params": {"as_of": Param(None, type=["null", "string"], format="date", description="A day of the past, published beside")},
+        "user_defined_macros": {"as_of": as_of, "lake": lake},
+        "tags": ["cvm"],
+    }
+
+
+def patient() -> dict:
+    """What the task of such a DAG is made with: three more tries, further and further apart."""
+    return {
+        # Backfills have a limit of runs of their own; this one holds for all together.
+        "max_active_tis_per_dag": 1,
+        "retries": 3,
+        "retry_delay": timedelta(seconds=int(os.environ.get("CVM_RETRY_SECONDS", "300"))),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(hours=1),
+        "execution_timeout": timedelta(hours=4),
+    }
 
 
 def as_of(dag_run, params, timezone: str) -> str:

@@ -1,3 +1,4 @@
 //! What several test files need.
 
 pub(crate) mod s3;
+pub(crate) mod shop;

@@ -1,0 +1,212 @@
+//! What runs know of each other: nothing new, replays, past runs and what changed between them, drift.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::support::shop::{
+    TABLES, check_result, code, project, published, run_demo, run_of, text,
+};
+
+/// Every file below a folder, sorted.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let found = if path.is_dir() {
+                &mut folders
+            } else {
+                &mut files
+            };
+            found.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The runs of a project, oldest first, and every file below its tables with its content.
+fn lake_of(shop: &Path) -> (Vec<String>, BTreeMap<PathBuf, Vec<u8>>) {
+    let lake = shop.join("data/demo/lake/marts/demo");
+    let files = files_below(&lake).into_iter();
+    let files = files
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect();
+    let mut runs: Vec<String> = std::fs::read_dir(lake.join("_cvm/runs"))
+        .unwrap()
+        .map(|entry| {
+            entry
+                .unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    runs.sort();
+    (runs, files)
+}
+
+#[test]
+fn a_run_without_news_writes_nothing_and_a_replay_gives_the_same_bytes() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    let nightly = ["run", "pipelines/demo.yml", "--as-of", "2025-01-01"];
+    let first = run_of(&shop, &nightly);
+    assert_eq!(code(&first), 0, "{}", text(&first.stderr));
+    let (runs, before) = lake_of(&shop);
+    let again = run_of(&shop, &nightly);
+    let told = text(&again.stderr);
+    assert_eq!(code(&again), 0, "{told}");
+    assert!(
+        told.contains(&format!(
+            "\"event\":\"unchanged\",\"commit\":1,\"run_id\":\"{}\"",
+            runs[0]
+        )),
+        "{told}"
+    );
+    let (runs_after, after) = lake_of(&shop);
+    assert_eq!(runs_after, runs);
+    assert!(before == after, "a run without news wrote something");
+
+    // A table that is gone is news: it is published again.
+    let stable = shop.join("data/demo/lake/marts/demo/customers.parquet");
+    std::fs::remove_file(&stable).unwrap();
+    let mended = run_of(&shop, &nightly);
+    assert_eq!(code(&mended), 0, "{}", text(&mended.stderr));
+    assert_eq!(std::fs::read(&stable).unwrap(), before[&stable]);
+
+    // A new object is news.
+    let orders = shop.join("data/demo/raw/shop/orders");
+    let newest = files_below(&orders).pop().unwrap();
+    let name = newest.file_name().unwrap().to_str().unwrap().to_owned();
+    let late = newest.with_file_name(format!("late-{name}"));
+    let moment = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    std::fs::copy(&newest, &late).unwrap();
+    let known = run_of(&shop, &[&nightly[..], &["--known-at", &moment]].concat());
+    assert_eq!(code(&known), 0, "{}", text(&known.stderr));
+    assert!(
+        text(&known.stderr).contains("\"event\":\"unchanged\""),
+        "what came later is left out"
+    );
+    let anew = run_of(&shop, &nightly);
+    assert!(
+        !text(&anew.stderr).contains("\"event\":\"unchanged\""),
+        "a new object is news"
+    );
+    std::fs::remove_file(&late).unwrap();
+
+    // An earlier day was run in between; the replay compares with what the run compared with.
+    let earlier = run_of(
+        &shop,
+        &["run", "pipelines/demo.yml", "--as-of", "2024-06-01"],
+    );
+    assert_eq!(code(&earlier), 0, "{}", text(&earlier.stderr));
+    let replay = ["run", "pipelines/demo.yml", "--replay", &runs[0]];
+    let replayed = run_of(&shop, &replay);
+    assert_eq!(code(&replayed), 0, "{}", text(&replayed.stderr));
+    for table in TABLES {
+        let path = shop.join(format!("data/demo/lake/marts/demo/{table}.parquet"));
+        assert_eq!(published(&shop, table), before[&path], "{table}");
+    }
+    let (runs, _) = lake_of(&shop);
+    let listed = run_of(&shop, &["runs", "pipelines/demo.yml", "--format", "csv"]);
+    let listed = text(&listed.stdout);
+    assert_eq!(listed.lines().count(), runs.len() + 1, "{listed}");
+    let first_listed = listed.lines().nth(1).unwrap();
+    assert!(
+        first_listed.starts_with(runs.last().unwrap().as_str()) && first_listed.contains(&runs[0]),
+        "{first_listed}"
+    );
+    let compare = |before: &str, after: &str| {
+        let compared = run_of(
+            &shop,
+            &[
+                "diff",
+                "pipelines/demo.yml",
+                before,
+                after,
+                "--format",
+                "csv",
+            ],
+        );
+        assert_eq!(code(&compared), 0, "{}", text(&compared.stderr));
+        text(&compared.stdout).to_owned()
+    };
+    let same = compare(&runs[0], runs.last().unwrap());
+    assert!(same.contains("\ncustomers,572,572,0,0,0,,\n"), "{same}");
+    let between = &runs[runs.len() - 2];
+    let other = compare(between, &runs[0]);
+    let values = other
+        .lines()
+        .find(|line| line.starts_with("customer_values,"))
+        .unwrap();
+    let cells: Vec<&str> = values.split(',').collect();
+    // The as-of day is part of the key: no row of one day is a row of another.
+    assert_eq!(
+        (cells[2], cells[3], cells[1]),
+        ("400", "400", cells[4]),
+        "{values}"
+    );
+    let customers = other
+        .lines()
+        .find(|line| line.starts_with("customers,"))
+        .unwrap();
+    assert!(customers.contains("orders "), "{customers}");
+
+    // The next run knows what came before the replay: nothing is lost of the history.
+    let next = run_demo(&shop, &[]);
+    assert_eq!(code(&next), 0, "{}", text(&next.stderr));
+    assert!(!check_result(&shop, "2024-06-01", "customer_values__contract").is_empty());
+
+    std::fs::remove_file(&newest).unwrap();
+    let refused = run_of(&shop, &replay);
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(
+        told.contains(&format!("{name} is not there any more")),
+        "{told}"
+    );
+    let unknown = run_of(&shop, &["run", "pipelines/demo.yml", "--replay", "nobody"]);
+    assert_eq!(code(&unknown), 2, "{}", text(&unknown.stderr));
+    assert!(
+        text(&unknown.stderr).contains("the run nobody is not known at file://"),
+        "{}",
+        text(&unknown.stderr)
+    );
+}
+
+#[test]
+fn fits_tell_their_drift_since_an_earlier_day_and_repeating_a_run_changes_nothing() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    let run = |as_of: &str| {
+        let run = run_of(&shop, &["run", "pipelines/demo.yml", "--as-of", as_of]);
+        assert_eq!(code(&run), 0, "{}", text(&run.stderr));
+    };
+    let query = |sql: &str| {
+        let rows = run_of(
+            &shop,
+            &["query", "pipelines/demo.yml", sql, "--format", "csv"],
+        );
+        assert_eq!(code(&rows), 0, "{}", text(&rows.stderr));
+        text(&rows.stdout)
+    };
+    let sql = "select parameter, previous_as_of_date, \
+        case when abs(drift - (estimate - previous_estimate) / standard_error) < 1e-12 then 'adds up' end as drift \
+        from model_fits where model = 'bg_nbd' and period = 'all'";
+    run("2024-10-01");
+    let nothing_before = "parameter,previous_as_of_date,drift\na,,\nalpha,,\nb,,\nr,,\n";
+    assert_eq!(query(sql), nothing_before);
+    run("2025-01-01");
+    let drift = "parameter,previous_as_of_date,drift\na,2024-10-01,adds up\nalpha,2024-10-01,adds up\n\
+                 b,2024-10-01,adds up\nr,2024-10-01,adds up\n";
+    assert_eq!(query(sql), drift);
+    let before = published(&shop, "model_fits");
+    run("2025-01-01");
+    assert_eq!(published(&shop, "model_fits"), before);
+}
