@@ -80,15 +80,11 @@ impl Observer for Display {
             Event::Committed { commit, url } => {
                 self.bar.println(format!("  committed {commit} to {url}"));
             }
-            Event::Unchanged {
-                commit,
-                run_id,
-                url,
-            } => self.bar.println(format!(
-                "  unchanged since the run {run_id}: commit {commit} of {url} stands; --no-cache runs all the same"
-            )),
             Event::RunFinished { .. } | Event::RunFailed { .. } => self.bar.finish_and_clear(),
-            Event::SourceRead { .. } | Event::TableWritten { .. } | Event::Checked { .. } => {}
+            Event::SourceRead { .. }
+            | Event::TableWritten { .. }
+            | Event::Checked { .. }
+            | Event::Unchanged { .. } => {}
         }
     }
 }

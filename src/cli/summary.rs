@@ -8,9 +8,13 @@ use crate::run::RunReport;
 
 /// Rows in, set aside and published, the time of each stage, the peak of memory.
 pub(super) fn of(report: &RunReport) -> String {
-    // A run without news read, made and wrote nothing; the display has said so.
-    if report.unchanged_since.is_some() {
-        return String::new();
+    // A run without news read, made and wrote nothing.
+    if let (Some(since), Some(commit), Some(url)) =
+        (&report.unchanged_since, report.commit, &report.url)
+    {
+        return format!(
+            "nothing has changed since the run {since}: commit {commit} of {url} stands; --no-cache runs all the same\n"
+        );
     }
     let mut sources = table(&["source", "objects", "read", "rows in", "kept", "set aside"]);
     for source in &report.sources {

@@ -68,6 +68,15 @@ fn a_run_without_news_writes_nothing_and_a_replay_gives_the_same_bytes() {
         )),
         "{told}"
     );
+    let told = run_of(&shop, &[&nightly[..], &["--log", "human"]].concat());
+    let told = text(&told.stderr);
+    assert!(
+        told.starts_with(&format!(
+            "nothing has changed since the run {}: commit 1 of file://",
+            runs[0]
+        )),
+        "{told}"
+    );
     let (runs_after, after) = lake_of(&shop);
     assert_eq!(runs_after, runs);
     assert!(before == after, "a run without news wrote something");
