@@ -7,7 +7,7 @@ use crate::spec::problem::{At, Problem, SourceText};
 use crate::spec::table::{ContractColumn, TableFile};
 use crate::spec::{Project, SqlType, yaml};
 
-use super::checks::OWN_CHECKS;
+use super::declared_checks::OWN_CHECKS;
 use super::{ENTITIES, Layer, RESERVED_TABLES, sql};
 
 /// A SQL file and the contract beside it.

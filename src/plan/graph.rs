@@ -8,7 +8,9 @@ use crate::spec::problem::{At, Problem, SourceText, did_you_mean};
 use super::compile::Compiling;
 use super::score::CheckedScore;
 use super::sql::{self, ParsedSql};
-use super::{CheckKind, ENTITIES, Layer, ParameterValue, PlannedCheck, checks, entity, scheme};
+use super::{
+    CheckKind, ENTITIES, Layer, ParameterValue, PlannedCheck, declared_checks, entity, scheme,
+};
 
 /// A table that the outputs need, directly or not.
 pub(super) struct Node {
@@ -133,7 +135,7 @@ impl Walk<'_> {
             at: Some(At::default()),
         };
         for table in self.order.clone() {
-            for check in checks::enter(compiling, &table) {
+            for check in declared_checks::enter(compiling, &table) {
                 self.visit(compiling, &check, &reader);
             }
         }

@@ -5,8 +5,8 @@
 
 mod catalogue;
 mod check;
-mod checks;
 mod compile;
+mod declared_checks;
 mod definitions;
 mod entity;
 mod graph;
@@ -36,8 +36,8 @@ use crate::spec::problem::Problem;
 use crate::spec::source::RawTable;
 use crate::spec::table::TableFile;
 
-pub use checks::{CheckKind, PlannedCheck, check_results_schema};
 pub use compile::compile;
+pub use declared_checks::{CheckKind, PlannedCheck, check_results_schema};
 pub use definitions::defaults;
 use lineage::TableLineage;
 pub use parameters::ParameterValue;
