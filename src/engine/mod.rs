@@ -1,10 +1,14 @@
 //! The SQL engine as cvm uses it: one dialect, one set of functions, for planning and for running.
 
 mod csv_text;
+mod day_arithmetic;
 pub mod functions;
-mod merge_joins;
+mod joins_by_size;
+mod layout;
 pub mod session;
+mod short_windows;
 pub mod types;
 
 pub use csv_text::to_csv;
+pub use layout::Layout;
 pub use session::{Session, SessionOptions};

@@ -34,12 +34,16 @@ use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col};
 use datafusion::sql::parser::Statement;
 use object_store::ObjectStore;
 
+use super::day_arithmetic::DayArithmetic;
 use super::functions;
-use super::merge_joins::MergeLargeJoins;
+use super::joins_by_size::JoinsBySize;
+use super::layout::{self, Layout};
+use super::short_windows::ShortWindows;
 
 /// The part of the memory that one side of a hash join may take: several are held at the same time, and each is copied once.
 const JOIN_SHARE: usize = 16;
@@ -75,17 +79,19 @@ impl Session {
         ];
         let mut config = configuration(1);
         config.options_mut().optimizer.max_passes = 1;
-        let state = SessionStateBuilder::new()
+        let builder = SessionStateBuilder::new()
             .with_config(config)
             .with_default_features()
-            .with_optimizer_rules(rules)
-            .build();
-        Self::with_context(SessionContext::new_with_state(state))
+            .with_optimizer_rules(rules);
+        Self::built(builder)
     }
 
     /// A session for queries on tables that are published.
     pub fn for_queries() -> Self {
-        Self::with_context(SessionContext::new_with_config(configuration(1)))
+        let builder = SessionStateBuilder::new()
+            .with_config(configuration(1))
+            .with_default_features();
+        Self::built(builder)
     }
 
     /// A session that runs SQL within the given bounds.
@@ -102,16 +108,18 @@ impl Session {
             .with_disk_manager_builder(disk)
             .with_memory_pool(Arc::new(pool))
             .build_arc()?;
-        let state = SessionStateBuilder::new()
+        let builder = SessionStateBuilder::new()
             .with_config(configuration(options.threads))
             .with_runtime_env(runtime)
             .with_default_features()
-            .with_physical_optimizer_rules(rules(options.memory_limit / JOIN_SHARE))
-            .build();
-        Ok(Self::with_context(SessionContext::new_with_state(state)))
+            .with_physical_optimizer_rules(rules(options.memory_limit / JOIN_SHARE));
+        Ok(Self::built(builder))
     }
 
-    fn with_context(context: SessionContext) -> Self {
+    fn built(mut builder: SessionStateBuilder) -> Self {
+        let planners = builder.expr_planners().get_or_insert_default();
+        planners.push(Arc::new(DayArithmetic));
+        let context = SessionContext::new_with_state(builder.build());
         for function in functions::scalar() {
             context.register_udf(function.as_ref().clone());
         }
@@ -274,6 +282,23 @@ impl Session {
         LogicalPlanBuilder::from(plan).project(columns)?.build()
     }
 
+    /// How `plan` is executed when its rows are to lie together by `column`, one of its own.
+    ///
+    /// # Errors
+    /// When it cannot be planned.
+    pub async fn together_by(
+        &self,
+        plan: LogicalPlan,
+        column: Option<&str>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let physical = self.frame(plan).create_physical_plan().await?;
+        let parts = self.context.state().config().target_partitions();
+        match column {
+            Some(column) if parts > 1 => layout::together_by(physical, column, parts),
+            _ => Ok(physical),
+        }
+    }
+
     /// A plan that can be executed.
     pub fn frame(&self, plan: LogicalPlan) -> DataFrame {
         DataFrame::new(self.context.state(), plan)
@@ -359,7 +384,7 @@ impl Session {
         Ok(Arc::new(ListingTable::try_new(config)?))
     }
 
-    /// The Parquet files of a folder on this machine as a table.
+    /// The Parquet files of a folder on this machine as a table, whose rows lie as `layout` says.
     ///
     /// # Errors
     /// When the folder is no URL.
@@ -367,11 +392,13 @@ impl Session {
         &self,
         folder: &std::path::Path,
         schema: SchemaRef,
+        layout: &Layout,
     ) -> Result<Arc<dyn TableProvider>> {
         let url = url::Url::from_directory_path(folder)
             .map_err(|()| DataFusionError::Internal(format!("{} is no URL", folder.display())))?;
         let options =
             ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension(".parquet");
+        let options = layout.declare(options);
         let config = ListingTableConfig::new(ListingTableUrl::parse(url.as_str())?)
             .with_listing_options(options)
             .with_schema(schema);
@@ -383,16 +410,17 @@ fn null_of(data_type: &DataType) -> Result<ScalarValue> {
     ScalarValue::try_from(data_type)
 }
 
-/// The engine's own rules, and after its choice of joins ours.
+/// The engine's own rules, after its choice of joins ours, and last, on a plan whose orders are settled, that of windows.
 pub(super) fn rules(largest_side: usize) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     let chosen = rules
         .iter()
         .position(|rule| rule.name() == "join_selection");
-    let ours = MergeLargeJoins {
+    let ours = JoinsBySize {
         bytes: largest_side,
     };
     rules.insert(chosen.map_or(0, |place| place + 1), Arc::new(ours));
+    rules.push(Arc::new(ShortWindows));
     rules
 }
 
@@ -403,6 +431,8 @@ fn configuration(threads: usize) -> SessionConfig {
         .with_create_default_catalog_and_schema(true);
     let options = config.options_mut();
     options.sql_parser.collect_spans = true;
+    // Rows that lie together by one column are not moved to lie together by it and another.
+    options.optimizer.subset_repartition_threshold = 1;
     options.execution.time_zone = Some("UTC".to_owned());
     config
 }

@@ -298,7 +298,9 @@ impl<'a> RunAtWork<'a> {
                 let mut statement = statement.as_ref().clone();
                 // Planning proved that every parameter has a value.
                 parameters::bind(&mut statement, &self.values);
-                Box::new(SqlStage::new(name, inputs, schema, statement, keep))
+                let key = planned.contract.as_ref().and_then(|file| file.key.first());
+                let stage = SqlStage::new(name, inputs, schema, statement, keep);
+                Box::new(stage.together_by(key.map(|column| column.value.clone())))
             }
             Work::Union(_) => Box::new(UnionStage::new(name, inputs, schema)),
             Work::Score { checked, .. } => {

@@ -1,6 +1,8 @@
 //! Stages: what makes a table out of tables. Two kinds that work, SQL and scores, and the union that an entity is.
 
 mod error;
+#[cfg(test)]
+mod layout_tests;
 mod sample;
 mod score;
 mod spool;

@@ -12,6 +12,7 @@ use futures::{StreamExt, TryStreamExt};
 use super::sample::Sample;
 use super::spool::{Part, in_shape};
 use super::{Findings, Made, Stage, StageContext, StageError};
+use crate::engine::Layout;
 use crate::score::{CheckedScorer, FitContext, FitInput};
 
 /// A table made by a scorer.
@@ -161,7 +162,13 @@ impl Stage for ScoreStage {
             .collect();
         let (table, rows) = context
             .spool
-            .write(&self.name, self.output_schema(), parts, context)
+            .write(
+                &self.name,
+                self.output_schema(),
+                parts,
+                &Layout::default(),
+                context,
+            )
             .await?;
         Ok(Made {
             table,

@@ -15,6 +15,7 @@ use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use super::{StageContext, StageError};
+use crate::engine::Layout;
 
 /// Rows a group: small enough that a writer's buffer stays small, large enough to be read in one go.
 const GROUP_ROWS: usize = 131_072;
@@ -36,12 +37,13 @@ impl Spool {
         }
     }
 
-    /// Writes the parts of `stage`, each into a file of its own, all at the same time.
+    /// Writes the parts of `stage`, each into a file of its own, all at the same time. Their rows lie as `layout` says.
     pub(super) async fn write(
         &self,
         stage: &str,
         schema: SchemaRef,
         parts: Vec<Part>,
+        layout: &Layout,
         context: &StageContext,
     ) -> Result<(Arc<dyn TableProvider>, u64), StageError> {
         let folder = self.folder.join(stage);
@@ -65,7 +67,7 @@ impl Spool {
         }
         let table = context
             .session
-            .parquet_folder(&folder, schema)
+            .parquet_folder(&folder, schema, layout)
             .map_err(StageError::engine(stage))?;
         Ok((table, rows))
     }

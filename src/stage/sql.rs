@@ -12,6 +12,7 @@ use datafusion::sql::parser::Statement;
 
 use super::spool::part_of;
 use super::{Findings, Made, Stage, StageContext, StageError};
+use crate::engine::Layout;
 
 /// Whether the rows of a table are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,7 @@ pub struct SqlStage {
     schema: SchemaRef,
     statement: Statement,
     keep: Keep,
+    together_by: Option<String>,
 }
 
 impl SqlStage {
@@ -48,7 +50,15 @@ impl SqlStage {
             schema,
             statement,
             keep,
+            together_by: None,
         }
+    }
+
+    /// Where its rows are written down, those that agree in `column` lie together: whoever groups or joins by it need not move them.
+    #[must_use]
+    pub fn together_by(mut self, column: Option<String>) -> Self {
+        self.together_by = column;
+        self
     }
 }
 
@@ -88,7 +98,8 @@ impl Stage for SqlStage {
         if stays_a_view {
             return Ok(view(plan));
         }
-        write_down(&self.name, plan, self.output_schema(), context).await
+        let together_by = self.together_by.as_deref();
+        write_down(&self.name, plan, together_by, self.output_schema(), context).await
     }
 }
 
@@ -96,23 +107,24 @@ impl Stage for SqlStage {
 async fn write_down(
     name: &str,
     plan: LogicalPlan,
+    together_by: Option<&str>,
     schema: SchemaRef,
     context: &StageContext,
 ) -> Result<Made, StageError> {
     let failed = || StageError::engine(name);
     let physical = context
         .session
-        .frame(plan)
-        .create_physical_plan()
+        .together_by(plan, together_by)
         .await
         .map_err(failed())?;
+    let layout = Layout::of(&physical, &schema);
     let streams = execute_stream_partitioned(physical, context.session.task()).map_err(failed())?;
     let parts = streams
         .into_iter()
         .map(|stream| part_of(stream, Arc::clone(&schema)));
     let (table, rows) = context
         .spool
-        .write(name, Arc::clone(&schema), parts.collect(), context)
+        .write(name, Arc::clone(&schema), parts.collect(), &layout, context)
         .await?;
     Ok(Made {
         table,
@@ -155,7 +167,7 @@ impl Stage for RawStage {
             .plan_text(&sql)
             .await
             .map_err(StageError::engine(&self.name))?;
-        write_down(&self.name, plan, self.output_schema(), context).await
+        write_down(&self.name, plan, None, self.output_schema(), context).await
     }
 }
 

@@ -1,9 +1,12 @@
-//! Joins of two large sides by merging.
+//! Joins by the size of their sides.
 //!
 //! A hash join holds all rows of one side, and cannot spill them: a join of two tables of forty million customers would
 //! need more memory than most machines have. A merge join sorts both sides, which spills. It is slower, so that it is
 //! taken only where the side that would be held is large. Which of the two is taken changes no result but the order of rows,
 //! which nothing that is published depends on.
+//!
+//! Where the side that is held has few rows, the other side stays where it is. The engine would do so itself if it could count
+//! them; where a side comes out of a join with a table of few rows, it cannot, and moves both sides by the keys of the join.
 
 use std::sync::Arc;
 
@@ -16,34 +19,47 @@ use datafusion::error::Result;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
-use datafusion::physical_plan::joins::{HashJoinExec, SortMergeJoinExec};
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode, SortMergeJoinExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::union::UnionExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
+/// As many as the engine gathers where it can count them.
+const FEW_ROWS: usize = 131_072;
 /// What a text is taken to be long, with its place in a batch.
 const TEXT_BYTES: usize = 32;
 
-/// Merges where the smaller side of a join is known to be larger than `bytes`.
+/// Merges where the smaller side of a join is known to be larger than `bytes`, and lets the other side lie where the left one
+/// has few rows.
 #[derive(Debug)]
-pub(super) struct MergeLargeJoins {
+pub(super) struct JoinsBySize {
     /// The largest side that a join may hold.
     pub(super) bytes: usize,
 }
 
-impl PhysicalOptimizerRule for MergeLargeJoins {
+impl PhysicalOptimizerRule for JoinsBySize {
     fn optimize(
         &self,
         plan: Arc<dyn ExecutionPlan>,
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| self.merged(node)).data()
+        plan.transform_up(|node| {
+            let Some(join) = node.downcast_ref::<HashJoinExec>() else {
+                return Ok(Transformed::no(node));
+            };
+            let other = match self.merged(join)? {
+                None => beside_few_rows(join)?,
+                merged => merged,
+            };
+            Ok(other.map_or(Transformed::no(node), Transformed::yes))
+        })
+        .data()
     }
 
     fn name(&self) -> &'static str {
-        "merge_large_joins"
+        "joins_by_size"
     }
 
     fn schema_check(&self) -> bool {
@@ -51,11 +67,8 @@ impl PhysicalOptimizerRule for MergeLargeJoins {
     }
 }
 
-impl MergeLargeJoins {
-    fn merged(&self, node: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
-        let Some(join) = node.downcast_ref::<HashJoinExec>() else {
-            return Ok(Transformed::no(node));
-        };
+impl JoinsBySize {
+    fn merged(&self, join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         // With a condition beside the keys the engine's outer merge joins fail on columns that are never null.
         let is_plain = join.filter.is_none()
             && matches!(
@@ -64,7 +77,7 @@ impl MergeLargeJoins {
             );
         let smaller = size(join.left()).min(size(join.right()));
         if !is_plain || join.null_aware || smaller.is_none_or(|smaller| smaller <= self.bytes) {
-            return Ok(Transformed::no(node));
+            return Ok(None);
         }
         let merge: Arc<dyn ExecutionPlan> = Arc::new(SortMergeJoinExec::try_new(
             Arc::clone(join.left()),
@@ -72,11 +85,11 @@ impl MergeLargeJoins {
             join.on.clone(),
             None,
             join.join_type,
-            vec![SortOptions::default(); join.on.len()],
+            sorts(join),
             join.null_equality,
         )?);
         let Some(kept) = &join.projection else {
-            return Ok(Transformed::yes(merge));
+            return Ok(Some(merge));
         };
         let schema = merge.schema();
         let columns = kept.iter().map(|index| {
@@ -85,8 +98,36 @@ impl MergeLargeJoins {
             (column, name)
         });
         let projected = ProjectionExec::try_new(columns.collect::<Vec<_>>(), merge)?;
-        Ok(Transformed::yes(Arc::new(projected)))
+        Ok(Some(Arc::new(projected)))
     }
+}
+
+/// The join with its left side gathered into one table for all streams of the right, where the left has few rows.
+fn beside_few_rows(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let is_moved = *join.partition_mode() == PartitionMode::Partitioned;
+    let keeps_right = matches!(join.join_type, JoinType::Inner | JoinType::Right);
+    if !is_moved || !keeps_right || rows(join.left()).is_none_or(|rows| rows > FEW_ROWS) {
+        return Ok(None);
+    }
+    let gathered = join
+        .builder()
+        .with_partition_mode(PartitionMode::CollectLeft);
+    gathered.recompute_properties().build_exec().map(Some)
+}
+
+/// The order in which a side already lies by the keys, so that it need not be sorted again.
+fn sorts(join: &HashJoinExec) -> Vec<SortOptions> {
+    let (left, right): (Vec<_>, Vec<_>) = join.on.iter().cloned().unzip();
+    let lies = |side: &Arc<dyn ExecutionPlan>, keys: Vec<Arc<dyn PhysicalExpr>>| {
+        let order = side.output_ordering()?;
+        let is_sorted =
+            order.len() >= keys.len() && order.iter().zip(&keys).all(|(by, key)| by.expr.eq(key));
+        let options = order.iter().map(|by| by.options).take(keys.len());
+        is_sorted.then(|| options.collect())
+    };
+    lies(join.left(), left)
+        .or_else(|| lies(join.right(), right))
+        .unwrap_or_else(|| vec![SortOptions::default(); join.on.len()])
 }
 
 /// About how many bytes the rows of a plan take; `None` where nobody knows.
@@ -212,6 +253,26 @@ mod tests {
             left join (select k, count(*) as c from b group by k) as counts on a.k = counts.k";
         let explained = table(&context(0).await, sql).await;
         assert!(explained.contains("HashJoinExec"), "{explained}");
+    }
+
+    #[tokio::test]
+    async fn beside_few_rows_the_other_side_is_not_moved() {
+        let sql = "select few.c, b.m from (
+                select a.k, counts.c from a left join (select k, count(*) as c from b group by k) as counts on a.k = counts.k
+            ) as few join (select k, m from b where m > 0) as b on few.k = b.k";
+        let shown = table(
+            &context(usize::MAX).await,
+            &format!("explain format indent {sql}"),
+        )
+        .await;
+        let joins: Vec<&str> = shown
+            .lines()
+            .filter_map(|line| line.split("HashJoinExec: mode=").nth(1)?.split(',').next())
+            .collect();
+        assert_eq!(joins[0], "CollectLeft", "{shown}");
+        let rows = table(&context(usize::MAX).await, &format!("{sql} order by c, m")).await;
+        let merged = table(&context(0).await, &format!("{sql} order by c, m")).await;
+        assert_eq!(rows, merged);
     }
 
     #[tokio::test]
