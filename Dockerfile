@@ -3,7 +3,7 @@
 #
 # Linked with glibc, on Debian, rather than with musl as one static file: logarithms and exponentials are those of the C library,
 # and the checks have seen the figures with this one. Whether musl's would change a last digit has not been tried, and neither has
-# linking with it: nothing else in the binary is a shared library (TLS is rustls with ring). The shell is for cvm-report.
+# linking with it: nothing else in the binary is a shared library (TLS is rustls with ring).
 
 FROM rust:1.95-slim-trixie AS build
 WORKDIR /src
@@ -21,7 +21,6 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates tzdata \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /cvm /usr/local/bin/cvm
-COPY deploy/cvm-report /usr/local/bin/cvm-report
 WORKDIR /project
 # By number, so that Kubernetes can see that it is not root.
 USER 65532:65532

@@ -3,7 +3,7 @@
 usage: deploy.py CVM WORK
 
 WORK holds a project of `cvm init` in project/, its raw data in raw/ and CVM in bin/cvm. The script of the cron job is run as it
-stands, with a `cvm-report` that only shows what it was given; deploy/cvm-report is run with CVM and stopped halfway.
+stands, with a `cvm` that only shows what it was given; then CVM is run and stopped halfway.
 """
 
 import ast
@@ -144,7 +144,7 @@ def cron_script(checks: Checks, cron_job: dict, work: Path):
     container = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
     folder = work / "stub"
     folder.mkdir()
-    stub = folder / "cvm-report"
+    stub = folder / "cvm"
     stub.write_text('#!/bin/sh\necho "$@"\n')
     stub.chmod(0o755)
     given = {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
@@ -155,7 +155,7 @@ def cron_script(checks: Checks, cron_job: dict, work: Path):
         return done.stdout.strip() if done.returncode == 0 else done.returncode
 
     def expected(day):
-        return f"pipelines/webshop.yml --as-of {day} --memory-limit 5734MiB"
+        return f"run pipelines/webshop.yml --as-of {day} --memory-limit 5734MiB --log json"
 
     def job_name(*moment):
         return f"cvm-{int(datetime.datetime(*moment, tzinfo=datetime.UTC).timestamp()) // 60}"
@@ -173,11 +173,11 @@ def cron_script(checks: Checks, cron_job: dict, work: Path):
 
 
 def stopped(checks: Checks, work: Path):
-    """Kubernetes and Airflow stop a task by SIGTERM: cvm hears of it through cvm-report, which still tells the end."""
+    """Kubernetes and Airflow stop a task by SIGTERM: cvm removes what it wrote, and its report tells the end."""
     lake, report = work / "stopped", work / "stopped.json"
     env = {**os.environ, "PATH": f"{work}/bin:{os.environ['PATH']}", "CVM_REPORT": str(report)}
     env |= {"CVM_DEMO_RAW": f"file:{work}/raw", "CVM_DEMO_LAKE": f"file:{lake}"}
-    command = [Path("deploy/cvm-report").resolve(), "pipelines/demo.yml", "--as-of", "2025-01-01"]
+    command = ["cvm", "run", "pipelines/demo.yml", "--as-of", "2025-01-01", "--log", "json"]
     for whom, kill in (("the process", os.kill), ("its group", os.killpg)):
         process = subprocess.Popen(command, cwd=work / "project", env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)
         while (line := process.stderr.readline()) and '"stage_finished"' not in line:
@@ -186,7 +186,7 @@ def stopped(checks: Checks, work: Path):
         process.stderr.read()
         checks.equal(f"SIGTERM to {whom} ends it with", 6, process.wait())
         told = json.loads(report.read_text())
-        checks.equal("… the report says so", (6, "Terminated"), (told["exit_code"], told["run_failed"]["kind"]))
+        checks.equal("… the report says so", (6, "Terminated"), (told["exit_code"], told["failure"]["kind"]))
         checks.equal("… and nothing is published", [], list(lake.rglob("*.parquet")))
 
 

@@ -72,7 +72,7 @@ def pod_of(checks: Checks, task) -> k8s.V1Pod:
         checks.equal(f"… which refuses a volume without a name: {fault(broken, version)}", True, fault(broken, version) is not None)
     base, sidecar = manifest["spec"]["containers"]
     env = {variable["name"]: variable.get("value") for variable in base["env"]}
-    checks.equal("its command", ["cvm-report", "pipelines/webshop.yml", "--as-of", "2025-01-01"], base["command"] + base["args"])
+    checks.equal("its command", ["cvm", "run", "pipelines/webshop.yml", "--as-of", "2025-01-01", "--log", "json"], base["command"] + base["args"])
     checks.equal("its lake", "s3://example-lake/cvm", env["LAKE"])
     checks.equal("its memory limit is 70 % of the container's", ("8Gi", "5734MiB"), (base["resources"]["limits"]["memory"], env["CVM_MEMORY_LIMIT"]))
     checks.equal("its report is where the sidecar looks", "/airflow/xcom/return.json", env["CVM_REPORT"])

@@ -85,6 +85,9 @@ pub(super) struct RunArguments {
     /// Run even where nothing has changed since the last run
     #[arg(long)]
     pub(super) no_cache: bool,
+    /// Write what came of the run as JSON of a kilobyte or two, for schedulers; `-` is standard output
+    #[arg(long, value_name = "FILE", env = "CVM_REPORT")]
+    pub(super) report: Option<PathBuf>,
     #[command(flatten)]
     pub(super) limits: Limits,
 }

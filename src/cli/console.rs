@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
 use super::CliError;
+use crate::failure::causes;
 use crate::spec::problem::Problem;
 
 /// Prints a result. A reader that went away (`| head`) is no fault.
@@ -38,19 +39,9 @@ pub(super) fn fault(error: &CliError) {
         err(&render(problems));
     }
     let mut text = format!("error: {error}\n");
-    let mut cause = std::error::Error::source(error);
-    let mut said = error.to_string();
-    while let Some(inner) = cause {
-        let message = inner.to_string();
-        // A cause that its effect has quoted already is not said again.
-        if !said.contains(&message) {
-            text.push_str(&format!(
-                "  because: {}\n",
-                message.replace('\n', "\n           ")
-            ));
-        }
-        said = message;
-        cause = inner.source();
+    for cause in causes(error).iter().skip(1) {
+        let cause = cause.replace('\n', "\n           ");
+        text.push_str(&format!("  because: {cause}\n"));
     }
     err(&text);
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod backtest;
+mod brief;
 mod console;
 mod demo;
 mod docs;

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use tokio::sync::watch;
 
 use super::arguments::{Limits, Log, RunArguments};
+use super::brief::Briefing;
 use super::progress::{Display, JsonLines};
 use super::project::plan_of;
 use super::{CliError, console, summary};
@@ -15,6 +16,19 @@ use crate::run::{self, Inputs, Observer, RunOptions, RunReport};
 use crate::score::Registry;
 
 pub(super) async fn run(arguments: &RunArguments, registry: &Registry) -> Result<(), CliError> {
+    let briefing = Arc::new(Briefing::default());
+    let result = run_observed(arguments, registry, Arc::clone(&briefing)).await;
+    if let Some(file) = &arguments.report {
+        briefing.write(file, &result);
+    }
+    result
+}
+
+async fn run_observed(
+    arguments: &RunArguments,
+    registry: &Registry,
+    briefing: Arc<Briefing>,
+) -> Result<(), CliError> {
     let (plan, root) = plan_of(&arguments.pipeline, registry).await?;
     let (inputs, as_of) = match (&arguments.replay, arguments.as_of) {
         (Some(run_id), _) => {
@@ -30,6 +44,7 @@ pub(super) async fn run(arguments: &RunArguments, registry: &Registry) -> Result
         as_of,
         inputs,
         reuse: !arguments.no_cache,
+        observer: Some(briefing),
     };
     let report = execute(&plan, root, what, &arguments.limits).await?;
     if is_human(arguments.limits.log) {
@@ -43,6 +58,8 @@ pub(super) struct WhatToRun {
     pub(super) as_of: NaiveDate,
     pub(super) inputs: Inputs,
     pub(super) reuse: bool,
+    /// Who watches beside whoever reads standard error.
+    pub(super) observer: Option<Arc<dyn Observer>>,
 }
 
 /// Runs a plan, watched as the user asked for, and stopped by SIGTERM or Ctrl-C.
@@ -66,7 +83,7 @@ pub(super) async fn execute(
         memory_limit: limits.memory_limit(),
         work_folder: limits.work_folder.clone(),
         root,
-        observers: vec![observer],
+        observers: std::iter::once(observer).chain(what.observer).collect(),
         clock: Arc::new(chrono::Utc::now),
         stop: stop_on_signal(),
     };

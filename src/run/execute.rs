@@ -12,6 +12,7 @@ use super::previous::{Previous, history};
 use super::report::{Reporter, RunReport};
 use super::work::{Learned, RunAtWork};
 use super::{RunOptions, bounds, inputs, machine};
+use crate::failure::causes;
 use crate::plan::{Layer, Plan, PlannedStage};
 use crate::publish::{
     BeginOptions, CheckResult, Heartbeat, Publication, RunFacts, Sink, SourceManifest, Target,
@@ -50,23 +51,11 @@ pub async fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError
             events.tell(&Event::RunFailed {
                 kind: format!("{:?}", error.kind()),
                 exit_code: error.kind().exit_code(),
-                message: chain(&error),
+                message: causes(&error).join(": "),
             });
             Err(error)
         }
     }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }
 
 /// The place that a plan publishes to.

@@ -1,4 +1,4 @@
-"""Runs a pipeline each day on the Airflow worker, where `cvm` and `cvm-report` are installed."""
+"""Runs a pipeline each day on the Airflow worker, where `cvm` is installed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ with DAG(
     CvmBashOperator(
         task_id="run",
         cwd=PROJECT,
-        bash_command=f"exec cvm-report {PIPELINE} --as-of {{{{ as_of(dag_run, params, '{TIMEZONE}') }}}} --memory-limit {MEMORY_LIMIT}",
+        bash_command=(
+            f"exec cvm run {PIPELINE} --as-of {{{{ as_of(dag_run, params, '{TIMEZONE}') }}}} "
+            f"--memory-limit {MEMORY_LIMIT} --log json --report -"
+        ),
         env={LAKE_VARIABLE: f"{{{{ lake(dag_run, params, '{TIMEZONE}', '{LAKE}') }}}}"},
         append_env=True,
         # The last line that is printed is the report; as an object, so that later tasks can read its parts.

@@ -56,8 +56,8 @@ with DAG(
         name="cvm",
         namespace=NAMESPACE,
         image=IMAGE,
-        cmds=["cvm-report"],
-        arguments=[PIPELINE, "--as-of", f"{{{{ as_of(dag_run, params, '{TIMEZONE}') }}}}"],
+        cmds=["cvm", "run"],
+        arguments=[PIPELINE, "--as-of", f"{{{{ as_of(dag_run, params, '{TIMEZONE}') }}}}", "--log", "json"],
         env_vars={
             LAKE_VARIABLE: f"{{{{ lake(dag_run, params, '{TIMEZONE}', '{LAKE}') }}}}",
             # 70 % of the pod's: what operators hold is most of what a run needs, and not all.
