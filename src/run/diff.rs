@@ -9,7 +9,7 @@ use datafusion::error::DataFusionError;
 
 use super::error::RunError;
 use super::published::{PublishedTables, QueryError};
-use crate::publish::{Published, PublishedTable, Target, commits};
+use crate::publish::{PublishError, Published, PublishedTable, Target, commits};
 
 /// How many keys of changed rows are shown of a table.
 const SHOWN: usize = 3;
@@ -132,7 +132,15 @@ async fn published(target: &Target, run_id: &str) -> Result<Published, RunError>
         url: target.url.to_string(),
         reason: "no commit names it",
     })?;
-    Ok(Published::at(target, commit).await?)
+    let published = Published::at(target, commit).await?;
+    match published.check_files(target).await {
+        Err(PublishError::Altered { found: None, .. }) => Err(RunError::NoSuchRun {
+            run_id: run_id.to_owned(),
+            url: target.url.to_string(),
+            reason: "its files are no longer kept",
+        }),
+        checked => Ok(checked.map(|()| published)?),
+    }
 }
 
 async fn compare(
