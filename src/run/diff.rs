@@ -9,6 +9,7 @@ use datafusion::error::DataFusionError;
 
 use super::error::RunError;
 use super::published::{PublishedTables, QueryError};
+use crate::engine::types::quoted;
 use crate::publish::{PublishError, Published, PublishedTable, Target, commits};
 
 /// How many keys of changed rows are shown of a table.
@@ -166,7 +167,7 @@ async fn compare(
         .manifest
         .key
         .iter()
-        .map(|key| format!("\"{key}\""))
+        .map(|key| quoted(key))
         .collect();
     let on: Vec<String> = key.iter().map(|key| format!("b.{key} = a.{key}")).collect();
     let mut compared = Vec::new();
@@ -183,9 +184,10 @@ async fn compare(
     if new.manifest.key != old.manifest.key {
         return Ok(diff);
     }
-    let differs = |name: &String| format!("(b.\"{name}\" is distinct from a.\"{name}\")");
+    let differs = |name: &String| format!("(b.{0} is distinct from a.{0})", quoted(name));
     let any: Vec<String> = compared.iter().map(differs).collect();
     let both = "b.is_here and a.is_here";
+    let name = quoted(name);
     let joined = format!(
         "from (select *, true as is_here from before.{name}) as b \
          full join (select *, true as is_here from after.{name}) as a on {}",
