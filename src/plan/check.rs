@@ -307,7 +307,7 @@ pub(super) fn outputs(compiling: &mut Compiling<'_>) {
         .path
         .value
         .split('/')
-        .any(|part| part.is_empty() || part == ".." || part == ".")
+        .any(|part| part.is_empty() || part == ".." || part == "." || part.contains(char::is_control))
     {
         let message = format!("`{}` is no folder below a store", outputs.path.value);
         compiling.fault(
