@@ -24,6 +24,7 @@ mod decompress;
 mod drift;
 mod error;
 mod format;
+mod guard;
 mod listing;
 mod ndjson;
 mod number;
