@@ -222,7 +222,9 @@ mod tests {
     #[test]
     fn what_would_overflow_the_stack_is_refused() {
         let refused = "a.sql:1: the query chains more than 500 operators, joins or unions";
-        for part in [" + 1", " or true", "::bigint", " is null", " || 'a'", " = 1"] {
+        for part in [
+            " + 1", " or true", "::bigint", " is null", " || 'a'", " = 1",
+        ] {
             let chain = |times| format!("select 1{}", part.repeat(times));
             assert_eq!(fault(chain(500)), None, "{part}");
             assert_eq!(fault(chain(501)).as_deref(), Some(refused), "{part}");

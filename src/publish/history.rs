@@ -79,9 +79,7 @@ pub(super) async fn commit_numbers(target: &Target) -> Result<Vec<u64>, PublishE
     let listed = target
         .store
         .list(Some(&folder))
-        .try_filter_map(|object| async move {
-            Ok(stem(&object.location).and_then(number_of))
-        });
+        .try_filter_map(|object| async move { Ok(stem(&object.location).and_then(number_of)) });
     let mut numbers: Vec<u64> = listed
         .try_collect()
         .await
@@ -108,7 +106,10 @@ pub(super) async fn read_commit(
     let path = target.commit(number);
     match read_json::<Commit>(target, &path).await? {
         Some(commit) if commit.number != number => Err(PublishError::Corrupt {
-            source: serde::de::Error::custom(format!("it says that it is commit {}", commit.number)),
+            source: serde::de::Error::custom(format!(
+                "it says that it is commit {}",
+                commit.number
+            )),
             path,
         }),
         commit => Ok(commit),

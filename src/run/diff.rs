@@ -163,12 +163,7 @@ async fn compare(
     if checksums(old) == checksums(new) {
         return Ok(diff);
     }
-    let key: Vec<String> = new
-        .manifest
-        .key
-        .iter()
-        .map(|key| quoted(key))
-        .collect();
+    let key: Vec<String> = new.manifest.key.iter().map(|key| quoted(key)).collect();
     let on: Vec<String> = key.iter().map(|key| format!("b.{key} = a.{key}")).collect();
     let mut compared = Vec::new();
     for field in new.schema.fields() {

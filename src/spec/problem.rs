@@ -114,8 +114,7 @@ impl Diagnostic for Problem {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.is_drawn()
-            .then_some(&*self.file as &dyn SourceCode)
+        self.is_drawn().then_some(&*self.file as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
