@@ -45,6 +45,8 @@ mod drift_tests;
 #[cfg(test)]
 mod parquet_tests;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod shared_data_tests;
 #[cfg(test)]
 mod tests;
