@@ -87,4 +87,6 @@ pub fn decode<T: DeserializeOwned>(
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
