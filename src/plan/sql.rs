@@ -84,7 +84,7 @@ pub(super) fn parse(file: &Arc<SourceText>) -> Result<ParsedSql, Problem> {
 fn too_long_a_chain(sql: &str) -> Option<usize> {
     let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location();
     // A level a bracket: its operators since the last comma or branch, and its set operations and joins.
-    let mut levels = vec![(0, 0)];
+    let mut levels = vec![(0_usize, 0_usize)];
     for token in tokens.ok()? {
         match &token.token {
             Token::LParen => levels.push((0, 0)),

@@ -90,7 +90,10 @@ pub(super) async fn commit_numbers(target: &Target) -> Result<Vec<u64>, PublishE
 
 /// The number of a commit by its file's name; none for a name that cvm gives to no commit.
 fn number_of(stem: &str) -> Option<u64> {
-    let number = stem.parse().ok().filter(|number| *number <= MOST_COMMITS)?;
+    let number = stem
+        .parse::<u64>()
+        .ok()
+        .filter(|number| *number <= MOST_COMMITS)?;
     (number > 0 && format!("{number:08}") == stem).then_some(number)
 }
 
