@@ -58,6 +58,11 @@ pub fn stands_for(data_type: &DataType, declared: SqlType) -> bool {
     sql_type(data_type) == Some(declared) || instant && declared == SqlType::Timestamp
 }
 
+/// `name` as SQL takes any name: in quotes.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

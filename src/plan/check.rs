@@ -303,12 +303,9 @@ pub(super) fn outputs(compiling: &mut Compiling<'_>) {
         let message = format!("the pipeline declares no store `{}`", outputs.store.value);
         compiling.fault("cvm::plan::store", outputs.store.at, message, help);
     }
-    if outputs
-        .path
-        .value
-        .split('/')
-        .any(|part| part.is_empty() || part == ".." || part == ".")
-    {
+    if outputs.path.value.split('/').any(|part| {
+        part.is_empty() || part == ".." || part == "." || part.contains(char::is_control)
+    }) {
         let message = format!("`{}` is no folder below a store", outputs.path.value);
         compiling.fault(
             "cvm::plan::output",

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::{self, Query, SetExpr, Visit, Visitor};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::spec::problem::{At, Problem, SourceText};
 
@@ -21,11 +24,24 @@ pub(super) struct ParsedSql {
     pub(super) limits: bool,
 }
 
+/// What one query may chain: `a + b + c`, `x or y or z`, `… union all … union all …`. The engine walks such a chain by recursion, in
+/// some places without a guard: some thousands overflow the stack, and the time grows with the square of the length.
+const MOST_CHAINED: usize = 500;
+
 pub(super) fn parse(file: &Arc<SourceText>) -> Result<ParsedSql, Problem> {
     let syntax = |at, message: String| {
         let help = "a SQL file holds one query; see https://datafusion.apache.org/user-guide/sql";
         Problem::new("cvm::plan::sql_syntax", file, at, message, help)
     };
+    if let Some(line) = too_long_a_chain(&file.text) {
+        return Err(Problem::new(
+            "cvm::plan::sql_syntax",
+            file,
+            At { line, column: 1 },
+            format!("the query chains more than {MOST_CHAINED} operators, joins or unions"),
+            "list the values in a table of their own, or say `in (…)` or `case`",
+        ));
+    }
     let mut statements = DFParser::parse_sql(&file.text).map_err(|error| {
         let text = root_message(&error);
         syntax(
@@ -61,6 +77,43 @@ pub(super) fn parse(file: &Arc<SourceText>) -> Result<ParsedSql, Problem> {
         joins,
         limits,
     })
+}
+
+/// The line in which a chain of operators or of set operations and joins becomes too long. What is no SQL has none: the parser
+/// tells of it.
+fn too_long_a_chain(sql: &str) -> Option<usize> {
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location();
+    // A level a bracket: its operators since the last comma or branch, and its set operations and joins.
+    let mut levels = vec![(0_usize, 0_usize)];
+    for token in tokens.ok()? {
+        match &token.token {
+            Token::LParen => levels.push((0, 0)),
+            Token::RParen if levels.len() > 1 => {
+                levels.pop();
+            }
+            _ => {}
+        }
+        let (operators, sets) = levels.last_mut()?;
+        match &token.token {
+            Token::Comma => *operators = 0,
+            Token::Word(word) => match word.keyword {
+                Keyword::WHEN | Keyword::THEN | Keyword::ELSE => *operators = 0,
+                Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::IS => *operators += 1,
+                Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::JOIN => *sets += 1,
+                _ => {}
+            },
+            Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod => *operators += 1,
+            Token::StringConcat | Token::DoubleColon | Token::LBracket => *operators += 1,
+            Token::Eq | Token::Neq | Token::Lt | Token::Gt | Token::LtEq | Token::GtEq => {
+                *operators += 1;
+            }
+            _ => {}
+        }
+        if *operators > MOST_CHAINED || *sets > MOST_CHAINED {
+            return usize::try_from(token.span.start.line).ok();
+        }
+    }
+    None
 }
 
 #[derive(Default)]
@@ -152,4 +205,43 @@ pub(super) fn find_word(file: &SourceText, word: &str) -> At {
         }
     }
     At { line: 1, column: 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(sql: String) -> Option<String> {
+        let file = Arc::new(SourceText {
+            path: "a.sql".into(),
+            text: sql,
+        });
+        parse(&file).err().map(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn what_would_overflow_the_stack_is_refused() {
+        let refused = "a.sql:1: the query chains more than 500 operators, joins or unions";
+        for part in [
+            " + 1", " or true", "::bigint", " is null", " || 'a'", " = 1",
+        ] {
+            let chain = |times| format!("select 1{}", part.repeat(times));
+            assert_eq!(fault(chain(500)), None, "{part}");
+            assert_eq!(fault(chain(501)).as_deref(), Some(refused), "{part}");
+            assert_eq!(fault(chain(100_000)).as_deref(), Some(refused), "{part}");
+            // A bracket behind the chain is no way out of it.
+            let split = format!("select 1{0} + (1, 2){0}", part.repeat(300));
+            assert_eq!(fault(split).as_deref(), Some(refused), "{part}");
+        }
+        let unions = format!("select 1{}", " union all select 1, 2".repeat(100_000));
+        assert_eq!(fault(unions).as_deref(), Some(refused));
+    }
+
+    #[test]
+    fn many_short_expressions_are_no_chain() {
+        let branches = " when a = 1 and b = 2 then 'c'".repeat(2_000);
+        assert_eq!(fault(format!("select case{branches} end from t")), None);
+        let columns: Vec<String> = (0..2_000).map(|n| format!("a + {n} as c{n}")).collect();
+        assert_eq!(fault(format!("select {} from t", columns.join(", "))), None);
+    }
 }

@@ -5,6 +5,7 @@ use object_store::path::Path;
 
 use super::column::Unpublishable;
 use crate::failure::FailureKind;
+use crate::store::classify;
 
 /// The error of whatever produces the rows; [`PublishError::Input`] hands it back unchanged.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -197,6 +198,19 @@ pub enum PublishError {
         /// The newest that is understood.
         supported: u32,
     },
+    /// A data file that a commit shows is gone or has another size.
+    #[error(
+        "{path} is not as it was published: it had {published} bytes and {}; run the pipeline again",
+        told(*found)
+    )]
+    Altered {
+        /// The file, within the store.
+        path: Path,
+        /// Its size when it was published.
+        published: u64,
+        /// Its size now; none where it is gone.
+        found: Option<u64>,
+    },
     /// Nothing was ever published here.
     #[error("nothing is published at {url} yet; run the pipeline first")]
     NothingPublished {
@@ -254,6 +268,7 @@ impl PublishError {
             | Self::InvalidName { .. }
             | Self::OtherPipeline { .. }
             | Self::NewerFormat { .. }
+            | Self::Altered { .. }
             | Self::NothingPublished { .. } => FailureKind::Configuration,
             Self::KeyOutOfOrder { .. }
             | Self::SchemaMismatch { .. }
@@ -266,6 +281,10 @@ impl PublishError {
     }
 }
 
+fn told(found: Option<u64>) -> String {
+    found.map_or_else(|| "is gone".to_owned(), |bytes| format!("has {bytes}"))
+}
+
 /// Denied access and unsupported operations need a person; anything else may pass.
 fn store_kind(source: &StoreError) -> FailureKind {
     match source {
@@ -275,6 +294,10 @@ fn store_kind(source: &StoreError) -> FailureKind {
         | StoreError::NotSupported { .. }
         | StoreError::InvalidPath { .. }
         | StoreError::UnknownConfigurationKey { .. } => FailureKind::Configuration,
+        // A local store wraps what the system says: a folder that may not be written does not become so by waiting.
+        StoreError::Generic { .. } if classify(source) == FailureKind::Configuration => {
+            FailureKind::Configuration
+        }
         _ => FailureKind::TransientStore,
     }
 }

@@ -9,7 +9,7 @@ use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use super::error::PublishError;
-use super::history::{AT_ONCE, commit_numbers, delete_if_there, read_commit};
+use super::history::{AT_ONCE, are_there, commit_numbers, delete_if_there, read_commit};
 use super::layout::{Target, stem};
 use super::marker::{self, is_older};
 
@@ -80,6 +80,8 @@ struct Found {
 /// after thirty days with one that never committed. The history of commits and the manifests of
 /// runs that were once published stay.
 ///
+/// What lies behind a link in a local target is somebody else's: it is neither looked at nor removed.
+///
 /// Safe beside running publications and readers of retained versions. An interrupted clean-up is
 /// taken up by the next. On S3 parts of uploads that were never completed are not seen here: let a
 /// rule of the bucket abort them.
@@ -90,6 +92,12 @@ pub async fn gc(target: &Target, options: &GcOptions) -> Result<GcReport, Publis
     // Files first, commits second: a run that commits in between is then seen as published.
     let found = find_runs(target).await?;
     let (retained, published) = commits_of(target, options.retain).await?;
+    // Without its commits everything would look as if nobody had ever seen it.
+    if published.is_empty() && are_there(target, [target.stable_record()]).await? {
+        return Err(PublishError::NothingPublished {
+            url: target.url.to_string(),
+        });
+    }
     let broken = list_all(target, &target.broken()).await?;
     let mut report = GcReport::default();
     for (run_id, found) in found {
@@ -211,7 +219,8 @@ async fn find_runs(target: &Target) -> Result<BTreeMap<String, Found>, PublishEr
         .map_err(PublishError::store("list", &target.prefix))?
         .common_prefixes
     {
-        let Some(table) = folder.filename().filter(|&name| name != "_cvm") else {
+        let table = folder.filename().filter(|&name| name != "_cvm");
+        let Some(table) = table.filter(|_| !target.is_linked(&folder)) else {
             continue;
         };
         let inside = target.store.list_with_delimiter(Some(&folder)).await;
@@ -225,6 +234,9 @@ async fn find_runs(target: &Target) -> Result<BTreeMap<String, Found>, PublishEr
             else {
                 continue;
             };
+            if target.is_linked(&run_folder) {
+                continue;
+            }
             let objects = list_all(target, &run_folder).await?;
             let found = runs.entry(run_id.to_owned()).or_default();
             found.tables.insert(table.to_owned());
@@ -242,7 +254,9 @@ async fn find_runs(target: &Target) -> Result<BTreeMap<String, Found>, PublishEr
 
 async fn list_all(target: &Target, folder: &Path) -> Result<Vec<ObjectMeta>, PublishError> {
     let listed = target.store.list(Some(folder)).try_collect().await;
-    listed.map_err(PublishError::store("list", folder))
+    let mut listed: Vec<ObjectMeta> = listed.map_err(PublishError::store("list", folder))?;
+    listed.retain(|object| !target.is_linked(&object.location));
+    Ok(listed)
 }
 
 fn local_run_folder(target: &Target, table: &str, run_id: &str) -> Option<std::path::PathBuf> {

@@ -12,6 +12,8 @@ use super::manifest::{Commit, FORMAT, RunManifest};
 
 /// Small objects read or looked for at the same time: an hourly pipeline has thousands of commits after a year.
 pub(super) const AT_ONCE: usize = 16;
+/// A file of a higher number is no commit: one a second would take thousands of years, and one must be able to follow it.
+const MOST_COMMITS: u64 = 999_999_999_999;
 
 /// The commit that readers see now; `None` where nothing was published yet.
 ///
@@ -77,9 +79,7 @@ pub(super) async fn commit_numbers(target: &Target) -> Result<Vec<u64>, PublishE
     let listed = target
         .store
         .list(Some(&folder))
-        .try_filter_map(|object| async move {
-            Ok(stem(&object.location).and_then(|number| number.parse::<u64>().ok()))
-        });
+        .try_filter_map(|object| async move { Ok(stem(&object.location).and_then(number_of)) });
     let mut numbers: Vec<u64> = listed
         .try_collect()
         .await
@@ -88,11 +88,35 @@ pub(super) async fn commit_numbers(target: &Target) -> Result<Vec<u64>, PublishE
     Ok(numbers)
 }
 
+/// The number of a commit by its file's name; none for a name that cvm gives to no commit.
+fn number_of(stem: &str) -> Option<u64> {
+    let number = stem
+        .parse::<u64>()
+        .ok()
+        .filter(|number| *number <= MOST_COMMITS)?;
+    (number > 0 && format!("{number:08}") == stem).then_some(number)
+}
+
+/// The commit of a number, if there is one.
+///
+/// # Errors
+/// Those of [`read_json`]; [`PublishError::Corrupt`] where it says that it has another number, because the next run would be
+/// numbered after what it says.
 pub(super) async fn read_commit(
     target: &Target,
     number: u64,
 ) -> Result<Option<Commit>, PublishError> {
-    read_json(target, &target.commit(number)).await
+    let path = target.commit(number);
+    match read_json::<Commit>(target, &path).await? {
+        Some(commit) if commit.number != number => Err(PublishError::Corrupt {
+            source: serde::de::Error::custom(format!(
+                "it says that it is commit {}",
+                commit.number
+            )),
+            path,
+        }),
+        commit => Ok(commit),
+    }
 }
 
 /// Reads a JSON file of ours; `None` if it isn't there.

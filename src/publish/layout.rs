@@ -118,6 +118,18 @@ impl Target {
             .flatten()
     }
 
+    /// Whether `path` of a local target is a link, or lies behind one. A local store follows links, and what they lead to is
+    /// nobody's here to delete.
+    pub(super) fn is_linked(&self, path: &Path) -> bool {
+        let Some(mut place) = self.local_folder() else {
+            return false;
+        };
+        self.relative(path).split('/').any(|part| {
+            place.push(part);
+            place.is_symlink()
+        })
+    }
+
     /// The address of an object of the store.
     pub(super) fn address(&self, path: &Path) -> String {
         let folder = self.url.as_str().trim_end_matches('/');

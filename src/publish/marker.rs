@@ -187,7 +187,7 @@ pub(super) async fn overtaken(
         }))
 }
 
-/// All markers.
+/// All markers but those behind links, which may be files of somebody else.
 pub(super) async fn list(target: &Target) -> Result<Vec<ObjectMeta>, PublishError> {
     let folder = target.running();
     let listed: Vec<ObjectMeta> = target
@@ -198,7 +198,7 @@ pub(super) async fn list(target: &Target) -> Result<Vec<ObjectMeta>, PublishErro
         .map_err(PublishError::store("list", &folder))?;
     Ok(listed
         .into_iter()
-        .filter(|object| stem(&object.location).is_some())
+        .filter(|object| stem(&object.location).is_some() && !target.is_linked(&object.location))
         .collect())
 }
 

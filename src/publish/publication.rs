@@ -75,7 +75,16 @@ impl Publication {
         if run_manifest(&target, &options.run_id).await?.is_some() {
             return Err(invalid("a run of this id has published here before"));
         }
-        refresh(&target).await?;
+        match refresh(&target).await {
+            // A data file that is gone can be shown no more; this run may publish it anew.
+            Err(PublishError::Store {
+                source: StoreError::NotFound { .. },
+                ..
+            }) => {}
+            refreshed => {
+                refreshed?;
+            }
+        }
         let started_at = rfc3339((options.clock)());
         let base = current.map_or(0, |commit| commit.number);
         let file = marker::first(&options.run_id, &options.pipeline, started_at.clone());

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::path::Path;
+use object_store::{Error as StoreError, ObjectStoreExt};
 
 use super::column::arrow_type;
 use super::error::PublishError;
-use super::history::{current_commit, run_manifest};
+use super::history::{AT_ONCE, current_commit, run_manifest};
 use super::layout::Target;
 use super::manifest::{Commit, RunManifest, TableManifest};
 use crate::spec::types::{SqlType, UnknownType};
@@ -51,6 +53,36 @@ impl Published {
         };
         let commit = current_commit(target).await?.ok_or_else(nothing)?;
         Self::at(target, commit).await
+    }
+
+    /// Looks whether every file of this version is there, with its size: the engine takes a file that is gone or empty for
+    /// one without rows.
+    ///
+    /// # Errors
+    /// [`PublishError::Altered`], [`PublishError::Store`].
+    pub async fn check_files(&self, target: &Target) -> Result<(), PublishError> {
+        let files = self.tables.values().flat_map(|table| {
+            let bytes = table.manifest.files.iter().map(|file| file.bytes);
+            table.files.iter().cloned().zip(bytes)
+        });
+        let looks = files.map(|(path, published)| async move {
+            let found = match target.store.head(&path).await {
+                Ok(meta) => Some(meta.size),
+                Err(StoreError::NotFound { .. }) => None,
+                Err(source) => return Err(PublishError::store("look at", &path)(source)),
+            };
+            if found == Some(published) {
+                return Ok(());
+            }
+            Err(PublishError::Altered {
+                path,
+                published,
+                found,
+            })
+        });
+        let looks: Vec<_> = looks.collect();
+        let looks = stream::iter(looks).buffered(AT_ONCE);
+        looks.try_for_each(|()| std::future::ready(Ok(()))).await
     }
 
     /// Reads the version of any commit whose runs are still retained.

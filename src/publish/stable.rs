@@ -6,7 +6,9 @@ use object_store::{Error as StoreError, ObjectMeta, ObjectStoreExt, PutMode};
 use serde::{Deserialize, Serialize};
 
 use super::error::PublishError;
-use super::history::{current_commit, delete_if_there, put_json, read_commit, read_json};
+use super::history::{
+    commit_numbers, current_commit, delete_if_there, put_json, read_commit, read_json,
+};
 use super::layout::Target;
 use super::manifest::{Commit, FORMAT};
 use super::upload::copy_whole;
@@ -147,7 +149,14 @@ async fn dropped(
     commit: &Commit,
 ) -> Result<BTreeSet<String>, PublishError> {
     let mut once: BTreeSet<String> = before.tables.keys().cloned().collect();
-    for number in before.commit + 1..commit.number {
+    let may_lie_between = before.commit.saturating_add(1) < commit.number;
+    // What is there is asked for: a record that is wrong, or a gap, may span any number of commits.
+    let numbers = match may_lie_between {
+        true => commit_numbers(target).await?,
+        false => Vec::new(),
+    };
+    let between = |number: &u64| before.commit < *number && *number < commit.number;
+    for number in numbers.into_iter().filter(between) {
         let passed = read_commit(target, number).await?;
         once.extend(
             passed

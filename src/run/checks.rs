@@ -15,6 +15,7 @@ use super::events::Event;
 use super::previous::Previous;
 use super::work::{Learned, RunAtWork};
 use crate::engine::to_csv;
+use crate::engine::types::quoted;
 use crate::plan::{CheckKind, PlannedCheck, PlannedStage};
 use crate::publish::{CheckResult, Publication};
 use crate::spec::check::{CheckDeclaration, RowCount, Severity};
@@ -254,7 +255,7 @@ impl<'a> Checks<'a> {
             source,
         };
         let key = stage.contract.iter().flat_map(|contract| &contract.key);
-        let key: Vec<&str> = key.map(|key| key.value.as_str()).collect();
+        let key: Vec<String> = key.map(|key| quoted(&key.value)).collect();
         let sql = format!("select * from {} order by {}", stage.name, key.join(", "));
         let session = &self.work.context.session;
         let plan = session.plan_text(&sql).await.map_err(failed)?;

@@ -9,7 +9,8 @@ use datafusion::error::DataFusionError;
 
 use super::error::RunError;
 use super::published::{PublishedTables, QueryError};
-use crate::publish::{Published, PublishedTable, Target, commits};
+use crate::engine::types::quoted;
+use crate::publish::{PublishError, Published, PublishedTable, Target, commits};
 
 /// How many keys of changed rows are shown of a table.
 const SHOWN: usize = 3;
@@ -132,7 +133,15 @@ async fn published(target: &Target, run_id: &str) -> Result<Published, RunError>
         url: target.url.to_string(),
         reason: "no commit names it",
     })?;
-    Ok(Published::at(target, commit).await?)
+    let published = Published::at(target, commit).await?;
+    match published.check_files(target).await {
+        Err(PublishError::Altered { found: None, .. }) => Err(RunError::NoSuchRun {
+            run_id: run_id.to_owned(),
+            url: target.url.to_string(),
+            reason: "its files are no longer kept",
+        }),
+        checked => Ok(checked.map(|()| published)?),
+    }
 }
 
 async fn compare(
@@ -154,12 +163,7 @@ async fn compare(
     if checksums(old) == checksums(new) {
         return Ok(diff);
     }
-    let key: Vec<String> = new
-        .manifest
-        .key
-        .iter()
-        .map(|key| format!("\"{key}\""))
-        .collect();
+    let key: Vec<String> = new.manifest.key.iter().map(|key| quoted(key)).collect();
     let on: Vec<String> = key.iter().map(|key| format!("b.{key} = a.{key}")).collect();
     let mut compared = Vec::new();
     for field in new.schema.fields() {
@@ -175,9 +179,10 @@ async fn compare(
     if new.manifest.key != old.manifest.key {
         return Ok(diff);
     }
-    let differs = |name: &String| format!("(b.\"{name}\" is distinct from a.\"{name}\")");
+    let differs = |name: &String| format!("(b.{0} is distinct from a.{0})", quoted(name));
     let any: Vec<String> = compared.iter().map(differs).collect();
     let both = "b.is_here and a.is_here";
+    let name = quoted(name);
     let joined = format!(
         "from (select *, true as is_here from before.{name}) as b \
          full join (select *, true as is_here from after.{name}) as a on {}",

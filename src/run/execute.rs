@@ -19,7 +19,7 @@ use crate::publish::{
     refresh,
 };
 use crate::score::Pool;
-use crate::store;
+use crate::store::{self, StoreKind};
 
 /// Executes `plan` and publishes what it makes.
 ///
@@ -64,13 +64,21 @@ pub async fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError
 /// When the store cannot be opened.
 pub fn open_target(plan: &Plan, root: &Path) -> Result<Target, RunError> {
     let opened = open_store(plan, &plan.output_store, root)?;
-    let url = opened.url_of(&plan.output_path);
-    let url = url::Url::parse(&url).map_err(|source| RunError::Machine {
+    let prefix = opened.join(&plan.output_path);
+    let no_url = |source| RunError::Machine {
         what: "the output's URL",
-        source: std::io::Error::other(source),
-    })?;
+        source,
+    };
+    let url = match opened.kind {
+        // A folder's name may hold what has a meaning in a URL, as in `C#`, `100%` and `%2e%2e`: the URL must lead to this
+        // very folder, because files are removed there.
+        StoreKind::File => url::Url::from_file_path(Path::new("/").join(prefix.as_ref()))
+            .map_err(|()| no_url(std::io::Error::other(prefix.to_string())))?,
+        _ => url::Url::parse(&opened.url_of(&plan.output_path))
+            .map_err(|source| no_url(std::io::Error::other(source)))?,
+    };
     Ok(Target {
-        prefix: opened.join(&plan.output_path),
+        prefix,
         store: opened.store,
         url,
     })

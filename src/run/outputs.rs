@@ -11,7 +11,7 @@ use super::check_results;
 use super::error::RunError;
 use super::published::register;
 use super::work::{Learned, RunAtWork};
-use crate::engine::types::sql_type;
+use crate::engine::types::{quoted, sql_type};
 use crate::plan::{CHECK_RESULTS, MODEL_CALIBRATION, MODEL_FITS, PlannedOutput, ROWS_SET_ASIDE};
 use crate::publish::{
     BoxError, CheckResult, ColumnToWrite, Commit, Publication, Rows, Sink, TableToWrite,
@@ -54,15 +54,18 @@ impl Outputs<'_> {
             .columns
             .iter()
             .map(|(name, column)| match column.value.sql_type {
-                SqlType::Varchar => format!("arrow_cast({name}, 'Utf8') as {name}"),
-                _ => name.clone(),
+                SqlType::Varchar => format!("arrow_cast({0}, 'Utf8') as {0}", quoted(name)),
+                _ => quoted(name),
             })
             .collect();
         let sql = format!(
             "select {} from {} order by {}",
             columns.join(", "),
-            output.table,
-            key.join(", ")
+            quoted(&output.table),
+            key.iter()
+                .map(|name| quoted(name))
+                .collect::<Vec<_>>()
+                .join(", ")
         );
         let table = TableToWrite {
             name: output.table.clone(),

@@ -35,9 +35,11 @@ impl PublishedTables {
     /// The tables that readers of `target` see now. A later commit does not change them.
     ///
     /// # Errors
-    /// When nothing has been published, or the manifest cannot be read.
+    /// When nothing has been published, or the manifest or a file that it names cannot be read.
     pub async fn open(target: &Target) -> Result<Self, QueryError> {
-        Self::of(target, &Published::open(target).await?)
+        let published = Published::open(target).await?;
+        published.check_files(target).await?;
+        Self::of(target, &published)
     }
 
     /// The tables of a version that is known.
@@ -89,10 +91,19 @@ pub(super) fn register(
     schema: &SchemaRef,
 ) -> Result<(), DataFusionError> {
     session.register_store(&parse(STORE)?, Arc::clone(&target.store));
-    let files = files.iter().map(|file| parse(&format!("{STORE}/{file}")));
+    let files = files.iter().map(address);
     let files = files.collect::<Result<Vec<_>, _>>()?;
     let provider = session.parquet_objects(&files, Arc::clone(schema))?;
     session.register(&table_reference(name), provider)
+}
+
+/// The URL of a file: its path may hold what has a meaning in one, as in a folder `C#` or `100%`.
+fn address(file: &Path) -> Result<Url, DataFusionError> {
+    let mut url = parse(STORE)?;
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.extend(file.as_ref().split('/'));
+    }
+    Ok(url)
 }
 
 fn parse(text: &str) -> Result<Url, DataFusionError> {

@@ -137,8 +137,24 @@ impl ObjectRanges {
     }
 }
 
+impl ObjectRanges {
+    /// A footer may speak of bytes that the object does not have.
+    fn check(&self, range: &Range<u64>) -> Result<(), ParquetError> {
+        if range.start <= range.end && range.end <= self.size {
+            return Ok(());
+        }
+        Err(ParquetError::EOF(format!(
+            "the bytes {} to {} are asked for, of {}",
+            range.start, range.end, self.size
+        )))
+    }
+}
+
 impl AsyncFileReader for ObjectRanges {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
+        if let Err(error) = self.check(&range) {
+            return std::future::ready(Err(error)).boxed();
+        }
         fetch(
             Arc::clone(&self.store),
             self.path.clone(),
@@ -154,6 +170,7 @@ impl AsyncFileReader for ObjectRanges {
         ranges: Vec<Range<u64>>,
     ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
         async move {
+            ranges.iter().try_for_each(|range| self.check(range))?;
             let one = |range| {
                 fetch(
                     Arc::clone(&self.store),

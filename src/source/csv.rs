@@ -211,6 +211,8 @@ impl CsvRecords {
 }
 
 impl Records for CsvRecords {
+    const TOO_LONG: &'static str = "is a quote never closed?";
+
     fn next(
         &mut self,
         text: &[u8],

@@ -2,9 +2,14 @@
 
 use std::fmt;
 
+use super::cell::shown;
 use super::error::SourceError;
 use super::table::Table;
 use crate::spec::source::SchemaDrift;
+
+/// So many new columns are told by name. There are files of hundreds of thousands, and the reason stands beside each of their rows
+/// that is set aside.
+const TOLD: usize = 100;
 
 /// How the columns of an object differ from those that are declared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -80,7 +85,7 @@ impl fmt::Display for Drift {
         };
         for name in &self.missing {
             parts.push(match renamed(name) {
-                Some(new) => format!("`{name}` is missing (is it `{new}` now?)"),
+                Some(new) => format!("`{name}` is missing (is it {} now?)", shown(new)),
                 None => format!("`{name}` is missing"),
             });
         }
@@ -91,7 +96,7 @@ impl fmt::Display for Drift {
         }
         match self.new.as_slice() {
             [] => {}
-            [one] => parts.push(format!("`{one}` is new")),
+            [one] => parts.push(format!("{} is new", shown(one))),
             several => parts.push(format!("{} are new", list(several))),
         }
         f.write_str(&parts.join("; "))
@@ -99,8 +104,11 @@ impl fmt::Display for Drift {
 }
 
 fn list(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    names.join(", ")
+    let told: Vec<String> = names.iter().take(TOLD).map(|name| shown(name)).collect();
+    match names.len().saturating_sub(TOLD) {
+        0 => told.join(", "),
+        more => format!("{} and at least {more} more", told.join(", ")),
+    }
 }
 
 #[cfg(test)]

@@ -86,6 +86,8 @@ pub(crate) async fn list(
         source: Box::new(store.error(file, error)),
     };
     let mut found: Vec<(String, ObjectMeta)> = match &parsed.matcher {
+        // A pipe would be waited for, a device read without end.
+        None if is_no_file(store, &parsed.literal) => Vec::new(),
         None => match store.store.head(&store.join(&parsed.literal)).await {
             Ok(meta) => vec![(parsed.literal.clone(), meta)],
             Err(object_store::Error::NotFound { .. }) => Vec::new(),
@@ -144,9 +146,21 @@ pub(crate) async fn list(
     found.into_iter().map(object).collect()
 }
 
-fn hint(store: &Store, pattern: &Pattern) -> String {
+/// The place on this machine of a path below a local store's URL.
+fn place(store: &Store, path: &str) -> std::path::PathBuf {
     let folder = std::path::Path::new("/").join(store.prefix.as_ref());
-    let literal = folder.join(&pattern.literal);
+    folder.join(path)
+}
+
+/// Whether a path of a local store leads to something that is neither a file nor a folder.
+fn is_no_file(store: &Store, path: &str) -> bool {
+    let metadata = (store.kind == StoreKind::File).then(|| place(store, path).metadata());
+    metadata.is_some_and(|found| found.is_ok_and(|found| !found.is_file() && !found.is_dir()))
+}
+
+fn hint(store: &Store, pattern: &Pattern) -> String {
+    let folder = place(store, "");
+    let literal = place(store, &pattern.literal);
     match (store.kind, &pattern.matcher) {
         (StoreKind::File, _) if !folder.exists() => " (the directory does not exist)".to_owned(),
         (StoreKind::File, None) if literal.is_dir() => {
@@ -154,6 +168,9 @@ fn hint(store: &Store, pattern: &Pattern) -> String {
                 " (it is a directory; `{}/*` names what is in it)",
                 pattern.literal
             )
+        }
+        (StoreKind::File, None) if is_no_file(store, &pattern.literal) => {
+            " (it is no regular file)".to_owned()
         }
         (StoreKind::File, Some(_)) if !literal.exists() => {
             format!(" (there is no directory `{}`)", pattern.literal)

@@ -24,6 +24,7 @@ mod decompress;
 mod drift;
 mod error;
 mod format;
+mod guard;
 mod listing;
 mod ndjson;
 mod number;
@@ -43,6 +44,8 @@ mod time;
 mod drift_tests;
 #[cfg(test)]
 mod parquet_tests;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod shared_data_tests;
 #[cfg(test)]

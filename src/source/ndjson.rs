@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use memchr::memchr;
 use serde::de::IgnoredAny;
 
-use super::cell::Value;
+use super::cell::{Value, shown};
 use super::drift::Drift;
 use super::error::SourceError;
 use super::format::{FormatEntry, PieceReader, PieceScan, SourceFormat};
@@ -17,6 +17,9 @@ use super::table::Table;
 use super::text::{Records, Rows, Step, TextReader};
 use crate::spec::SqlType;
 use crate::spec::source::{Format, NdjsonFormat, SchemaDrift};
+
+/// Keys that are not declared are remembered up to about this many bytes: there are objects whose keys are data.
+const NEW_KEYS_BYTES: usize = 1024 * 1024;
 
 /// What `cvm list formats` says.
 pub(crate) const ENTRY: FormatEntry = FormatEntry {
@@ -51,6 +54,7 @@ impl SourceFormat for Ndjson {
             values: vec![Value::Null; columns],
             seen: vec![false; columns],
             new: BTreeSet::new(),
+            new_bytes: 0,
             texts: Vec::new(),
             any: false,
             table,
@@ -84,6 +88,7 @@ struct NdjsonRecords {
     seen: Vec<bool>,
     /// The keys that lines had and that are not declared.
     new: BTreeSet<String>,
+    new_bytes: usize,
     any: bool,
 }
 
@@ -113,12 +118,15 @@ impl NdjsonRecords {
             at: line.find('{').map_or(line.len(), |at| at + 1),
         };
         while let Some((key, start, end)) = members.next() {
-            let key = text_of(key);
+            let Some(key) = text_of(key) else {
+                return Err((None, format!("a key has {NO_CHARACTER}")));
+            };
             let Some(column) = self.table.columns.iter().position(|c| c.name == key) else {
                 if self.table.tolerance.schema_drift == SchemaDrift::SetAside {
-                    return Err((None, format!("`{key}` is no declared column")));
+                    return Err((None, format!("{} is no declared column", shown(&key))));
                 }
-                if !self.new.contains(key.as_ref()) {
+                if self.new_bytes < NEW_KEYS_BYTES && !self.new.contains(key.as_ref()) {
+                    self.new_bytes += key.len();
                     self.new.insert(key.into_owned());
                 }
                 continue;
@@ -146,7 +154,7 @@ impl NdjsonRecords {
         let mut cell = Cell::Line(start, end);
         let mut unescaped = None;
         if json.starts_with('"') {
-            match text_of(json) {
+            match text_of(json).ok_or(NO_CHARACTER)? {
                 Cow::Borrowed(_) => cell = Cell::Line(start + 1, end - 1),
                 Cow::Owned(text) => {
                     cell = Cell::Unescaped(self.texts.len());
@@ -182,6 +190,8 @@ impl NdjsonRecords {
 }
 
 impl Records for NdjsonRecords {
+    const TOO_LONG: &'static str = "does each object stand in a line of its own?";
+
     fn next(
         &mut self,
         text: &[u8],
@@ -249,16 +259,18 @@ impl Records for NdjsonRecords {
     }
 }
 
-/// A JSON string's text; borrowed unless it has escapes.
-fn text_of(json: &str) -> Cow<'_, str> {
+/// What a text cannot have: JSON allows half of a pair of surrogates, Unicode does not.
+const NO_CHARACTER: &str = "an escape that is no character";
+
+/// A JSON string's text; borrowed unless it has escapes. None where one of them is no character.
+fn text_of(json: &str) -> Option<Cow<'_, str>> {
     let inner = json
         .get(1..json.len().saturating_sub(1))
         .unwrap_or_default();
     if inner.contains('\\') {
-        // What the parser accepted as a whole it accepts in part.
-        Cow::Owned(serde_json::from_str(json).unwrap_or_default())
+        serde_json::from_str(json).ok().map(Cow::Owned)
     } else {
-        Cow::Borrowed(inner)
+        Some(Cow::Borrowed(inner))
     }
 }
 

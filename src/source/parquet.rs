@@ -24,6 +24,7 @@ use super::bytes::ObjectRanges;
 use super::drift::{Drift, Verdict};
 use super::error::SourceError;
 use super::format::{FormatEntry, PieceReader, PieceScan, SourceFormat};
+use super::guard::guarded;
 use super::parquet_cast::{Fit, cast, fit};
 use super::rows::Output;
 use super::set_aside::{Attempt, Entry, raw_text};
@@ -99,7 +100,7 @@ impl SourceFormat for Parquet {
                     rows: Some(rows),
                     part,
                 });
-                first_row += rows;
+                first_row = u64::saturating_add(first_row, rows);
             }
         }
         Ok(Some(pieces))
@@ -164,13 +165,22 @@ async fn footer(
     object: &Object,
 ) -> Result<(ArrowReaderMetadata, Verdict), SourceError> {
     let mut reader = ObjectRanges::new(table, object);
-    let footer = ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new())
+    let load = ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new());
+    let footer = guarded(load)
         .await
+        .map_err(|panic| no_parquet(table, &object.path, &panic))?
         .map_err(|error| unreadable(table, &object.path, error))?;
     let fields = footer.schema().fields();
     let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
     let mut drift = Drift::between(table, &names);
     for column in &table.columns {
+        if names.iter().filter(|name| **name == column.name).count() > 1 {
+            return Err(SourceError::DuplicateColumn {
+                table: table.source.to_string(),
+                file: object.path.to_string(),
+                column: column.name.clone(),
+            });
+        }
         if let Some((_, field)) = fields.find(&column.name)
             && fit(field.data_type(), column) == Fit::Never
         {
@@ -233,6 +243,11 @@ fn unreadable(table: &Table, file: &str, error: ParquetError) -> SourceError {
             Some(other.into()),
         ),
     }
+}
+
+/// The error of a file that the reader panicked at.
+fn no_parquet(table: &Table, file: &str, panic: &str) -> SourceError {
+    table.damaged(file, format!("it cannot be read as Parquet: {panic}"), None)
 }
 
 /// One row group of one file.
@@ -308,6 +323,16 @@ impl RowGroup {
         builder
             .build()
             .map_err(|error| unreadable(&self.table, self.file(), error))
+    }
+
+    /// The next rows of a stream of this group.
+    async fn next_of(&self, stream: &mut Stream) -> Result<Option<RecordBatch>, SourceError> {
+        match guarded(stream.next()).await {
+            Ok(batch) => batch
+                .transpose()
+                .map_err(|error| unreadable(&self.table, self.file(), error)),
+            Err(panic) => Err(no_parquet(&self.table, self.file(), &panic)),
+        }
     }
 
     fn arrow(&self, source: ArrowError) -> SourceError {
@@ -449,9 +474,7 @@ impl RowGroupReader {
         let mut stream = self
             .group
             .stream(&all, Some(RowSelection::from(selectors)))?;
-        while let Some(batch) = stream.next().await {
-            let file = self.group.file();
-            let batch = batch.map_err(|error| unreadable(&self.group.table, file, error))?;
+        while let Some(batch) = self.group.next_of(&mut stream).await? {
             for text in json_lines(&batch).map_err(|error| self.group.arrow(error))? {
                 let Some(misfit) = self.misfits.pop_front() else {
                     break;
@@ -484,11 +507,8 @@ fn json_lines(batch: &RecordBatch) -> Result<Vec<String>, ArrowError> {
 impl PieceReader for RowGroupReader {
     async fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
         while !self.done {
-            match self.stream.next().await {
+            match self.group.next_of(&mut self.stream).await? {
                 Some(batch) => {
-                    let file = self.group.file();
-                    let batch =
-                        batch.map_err(|error| unreadable(&self.group.table, file, error))?;
                     let kept = self.convert(&batch)?;
                     if self.misfits.len() >= MISFITS_AT_ONCE {
                         self.set_aside().await?;

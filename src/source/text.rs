@@ -20,7 +20,7 @@ use super::table::Table;
 use super::tally::Counts;
 use crate::spec::source::Compression;
 
-/// A longer record is taken for a quote that was never closed.
+/// A longer record is taken for one that was never ended.
 const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -35,6 +35,9 @@ pub(crate) enum Step {
 
 /// A format's way to read records.
 pub(crate) trait Records: Send {
+    /// What to ask oneself where a record has no end.
+    const TOO_LONG: &'static str;
+
     /// Deals with the record at the start of `text`, which is not empty. `line` is its first line.
     ///
     /// # Errors
@@ -168,9 +171,10 @@ impl<R: Records> TextReader<R> {
                 }
                 Step::More if text.len() > MAX_RECORD_BYTES => {
                     return Err(self.rows.damaged(format!(
-                        "the record that starts in line {} is longer than {} MiB; is a quote never closed?",
+                        "the record that starts in line {} is longer than {} MiB; {}",
                         self.line,
-                        MAX_RECORD_BYTES / 1024 / 1024
+                        MAX_RECORD_BYTES / 1024 / 1024,
+                        R::TOO_LONG
                     )));
                 }
                 Step::More => return Ok(false),

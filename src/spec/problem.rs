@@ -14,6 +14,11 @@ pub struct SourceText {
     pub text: String,
 }
 
+/// A longer message or remedy is cut: what it quotes may be of any length.
+const TOLD_CHARS: usize = 2_000;
+/// A longer line is not drawn, nor are its neighbours: nobody finds a place in it.
+const DRAWN_BYTES: usize = 2_000;
+
 impl SourceText {
     fn line_start(&self, line: usize) -> usize {
         self.text
@@ -59,11 +64,18 @@ impl Problem {
     ) -> Self {
         Self {
             code,
-            message: message.into(),
-            help: help.into(),
+            message: cut(message.into()),
+            help: cut(help.into()),
             file: Arc::clone(file),
             at,
         }
+    }
+
+    /// Whether the place and the lines around it can be shown.
+    fn is_drawn(&self) -> bool {
+        let lines = self.file.text.split('\n');
+        let mut around = lines.skip(self.at.line.saturating_sub(2)).take(3);
+        self.at.line > 0 && around.all(|line| line.len() <= DRAWN_BYTES)
     }
 
     /// Byte range of the place: from its column to the end of its line.
@@ -102,11 +114,11 @@ impl Diagnostic for Problem {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        (self.at.line > 0).then_some(&*self.file as &dyn SourceCode)
+        self.is_drawn().then_some(&*self.file as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        (self.at.line > 0).then(|| {
+        self.is_drawn().then(|| {
             let (offset, length) = self.byte_range();
             Box::new(std::iter::once(LabeledSpan::new(
                 Some("here".to_owned()),
@@ -136,16 +148,28 @@ impl SourceCode for SourceText {
     }
 }
 
+fn cut(mut text: String) -> String {
+    if let Some((at, _)) = text.char_indices().nth(TOLD_CHARS) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
+}
+
 /// "did you mean `x`?" for the candidate that is closest to `wrong`, else the list of what there is.
 pub fn did_you_mean<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     let mut all: Vec<&str> = candidates.into_iter().collect();
     all.sort_unstable();
     all.dedup();
+    let most = |candidate: &str| (candidate.len() / 3).max(2);
+    // The distance takes time and memory of the product of the lengths, and is at least their difference.
+    let length = wrong.chars().count();
     let closest = all
         .iter()
+        .filter(|candidate| length.abs_diff(candidate.chars().count()) <= most(candidate))
         .map(|candidate| (strsim::damerau_levenshtein(wrong, candidate), *candidate))
         .min()
-        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(2));
+        .filter(|(distance, candidate)| *distance <= most(candidate));
     match closest {
         Some((_, candidate)) => format!("did you mean `{candidate}`?"),
         None if all.is_empty() => "there is none to choose from".to_owned(),
@@ -167,6 +191,23 @@ mod tests {
             did_you_mean("x", ["orders", "returns"]),
             "there is: orders, returns"
         );
+    }
+
+    #[test]
+    fn a_text_of_any_length_is_told_in_short() {
+        let long = "x".repeat(1_000_000);
+        assert_eq!(did_you_mean(&long, ["orders"]), "there is: orders");
+        let file = Arc::new(SourceText {
+            path: "a.yml".into(),
+            text: format!("x: {long}\ny: 1\n\n\nz: 1\n"),
+        });
+        let problem = |line| {
+            let at = At { line, column: 1 };
+            Problem::new("cvm::spec::test", &file, at, long.as_str(), "do")
+        };
+        assert_eq!(problem(1).message.chars().count(), TOLD_CHARS + 1);
+        let drawn = [1, 2, 4, 5].map(|line| problem(line).source_code().is_some());
+        assert_eq!(drawn, [false, false, true, true]);
     }
 
     #[test]

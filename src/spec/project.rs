@@ -8,6 +8,9 @@ use include_dir::{Dir, include_dir};
 
 use super::problem::SourceText;
 
+/// A file of a project is a page long; one of more than this is something else.
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
 static SHIPPED_SQL: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/sql");
 static SHIPPED_PIPELINES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/pipelines");
 
@@ -28,6 +31,20 @@ pub enum ProjectError {
     )]
     NoRoot {
         /// The pipeline file.
+        path: PathBuf,
+    },
+    /// What is named like a file of a project is a pipe, a device or far too large.
+    #[error("`{path}` is no file of a project: {reason}")]
+    NoText {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        reason: &'static str,
+    },
+    /// A folder holds itself, by a link.
+    #[error("`{path}` leads back to a folder that it lies in: remove the link")]
+    Circle {
+        /// The link.
         path: PathBuf,
     },
     /// A file or folder could not be read.
@@ -87,15 +104,11 @@ impl Project {
             .to_owned();
         let mut files = Vec::new();
         for folder in ["sql", "pipelines"] {
-            read_folder(&root, &root.join(folder), &mut files)?;
+            read_folder(&root, &root.join(folder), &mut Vec::new(), &mut files)?;
         }
         let within = relative(&root, &absolute);
         if !files.iter().any(|(path, _)| *path == within) {
-            let text = std::fs::read_to_string(&absolute).map_err(|source| ProjectError::Read {
-                path: absolute.clone(),
-                source,
-            })?;
-            files.push((within.clone(), text));
+            files.push((within.clone(), read_text(&absolute)?));
         }
         Ok((Self::from_files(root, files), within))
     }
@@ -125,9 +138,11 @@ fn collect_shipped(folder: &Dir<'_>, prefix: &str, files: &mut Vec<(String, Stri
     }
 }
 
+/// Reads the files below `folder`; `above` are the folders that it lies in, links resolved.
 fn read_folder(
     root: &Path,
     folder: &Path,
+    above: &mut Vec<PathBuf>,
     files: &mut Vec<(String, String)>,
 ) -> Result<(), ProjectError> {
     let failed = |path: &Path| {
@@ -137,19 +152,46 @@ fn read_folder(
     if !folder.is_dir() {
         return Ok(());
     }
+    let real = folder.canonicalize().map_err(failed(folder))?;
+    if above.contains(&real) {
+        return Err(ProjectError::Circle {
+            path: folder.to_owned(),
+        });
+    }
+    above.push(real);
     for entry in std::fs::read_dir(folder).map_err(failed(folder))? {
         let path = entry.map_err(failed(folder))?.path();
         if path.is_dir() {
-            read_folder(root, &path, files)?;
+            read_folder(root, &path, above, files)?;
         } else if path
             .extension()
             .is_some_and(|ending| ending == "sql" || ending == "yml")
         {
-            let text = std::fs::read_to_string(&path).map_err(failed(&path))?;
-            files.push((relative(root, &path), text));
+            files.push((relative(root, &path), read_text(&path)?));
         }
     }
+    above.pop();
     Ok(())
+}
+
+/// The text of a file. A pipe would be waited for, a device read without end.
+fn read_text(path: &Path) -> Result<String, ProjectError> {
+    let failed = |source| ProjectError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let no_text = |reason| ProjectError::NoText {
+        path: path.to_owned(),
+        reason,
+    };
+    let metadata = path.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(no_text("it is a pipe or a device"));
+    }
+    if metadata.len() > MOST_BYTES {
+        return Err(no_text("it has more than 16 MiB"));
+    }
+    std::fs::read_to_string(path).map_err(failed)
 }
 
 fn relative(root: &Path, path: &Path) -> String {

@@ -15,9 +15,10 @@ mod open;
 use std::sync::Arc;
 
 use object_store::ObjectStore;
-use object_store::path::Path;
+use object_store::path::{Path, PathPart};
 
 pub use error::StoreError;
+pub(crate) use error::classify;
 pub use open::open;
 
 /// What stands behind a store's URL.
@@ -73,15 +74,18 @@ impl Store {
         }
     }
 
-    /// The full path of `relative`, a `/`-separated path below the URL. Empty segments are dropped and
-    /// characters that no store takes are percent-encoded.
+    /// The full path of `relative`, a `/`-separated path below the URL. Empty segments are dropped; what no store takes, control
+    /// characters, `.` and `..`, is percent-encoded.
     pub fn join(&self, relative: &str) -> Path {
         let parts = self.prefix.parts().map(|part| part.as_ref().to_owned());
         let below = relative.split('/').filter(|part| !part.is_empty());
-        // The prefix is already encoded: `Path::from_iter` would encode its `%` once more.
-        let encoded =
-            below.map(|part| object_store::path::PathPart::from(part).as_ref().to_owned());
-        let joined: Vec<String> = parts.chain(encoded).collect();
+        // Anything else stands as it is written, as it does in the paths that stores list: `Path::from_iter` would encode
+        // every `é` and `#`, and name another object.
+        let below = below.map(|part| match PathPart::parse(part) {
+            Ok(part) => part.as_ref().to_owned(),
+            Err(_) => PathPart::from(part).as_ref().to_owned(),
+        });
+        let joined: Vec<String> = parts.chain(below).collect();
         Path::parse(joined.join("/")).unwrap_or_else(|_| Path::from(relative))
     }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::engine::types::quoted;
 use crate::plan::ParameterValue;
 use crate::spec::SqlType;
 
@@ -149,8 +150,4 @@ impl Query {
         self.values.insert(name.clone(), value);
         format!("${name}")
     }
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

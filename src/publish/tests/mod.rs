@@ -5,6 +5,7 @@ mod encoding;
 mod faults;
 mod faulty;
 mod gc;
+mod properties;
 mod stable;
 
 use std::collections::BTreeMap;

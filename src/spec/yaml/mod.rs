@@ -23,10 +23,13 @@ use super::problem::{Problem, SourceText};
 pub use self::environment::Environment;
 pub use self::spanned::Spanned;
 
+/// Of more faults the first are told: each is found by decoding once more.
+const MOST_FAULTS: usize = 100;
+
 /// Decodes `file` into `T`.
 ///
 /// # Errors
-/// Every fault of the file: syntax, unknown, missing or duplicate keys, wrong types, variables without a value.
+/// Every fault of the file, or the first hundred of them: syntax, unknown, missing or duplicate keys, wrong types, variables without a value.
 pub fn decode<T: DeserializeOwned>(
     file: &Arc<SourceText>,
     environment: Environment<'_>,
@@ -34,6 +37,9 @@ pub fn decode<T: DeserializeOwned>(
     let mut root = Node::parse(&file.text).map_err(|error| vec![syntax_problem(file, &error)])?;
     let mut problems = Vec::new();
     root.substitute(environment, &mut |at, name| {
+        if problems.len() == MOST_FAULTS {
+            return;
+        }
         problems.push(Problem::new(
             "cvm::spec::environment",
             file,
@@ -43,7 +49,7 @@ pub fn decode<T: DeserializeOwned>(
         ));
     });
     let mut cut: Vec<Vec<Step>> = Vec::new();
-    loop {
+    while problems.len() < MOST_FAULTS {
         let fault = match T::deserialize(NodeDecoder {
             node: &root,
             path: Vec::new(),
@@ -80,5 +86,7 @@ pub fn decode<T: DeserializeOwned>(
     Err(problems)
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -129,6 +129,21 @@ fn the_environment_fills_in_and_is_never_printed() {
 }
 
 #[test]
+fn of_very_many_faults_the_first_are_told() {
+    let unknown: String = (0..5_000).map(|key| format!("k{key}: 1\n")).collect();
+    let faults = read(&format!("name: x\nsize: 1\n{unknown}")).unwrap_err();
+    assert_eq!(faults.len(), 100);
+    assert!(
+        faults[99].starts_with("a.yml:102: unknown key `k99`"),
+        "{}",
+        faults[99]
+    );
+    let missing = "${NONE}".repeat(5_000);
+    let faults = read(&format!("name: {missing}\nsize: 1\n")).unwrap_err();
+    assert_eq!(faults.len(), 100);
+}
+
+#[test]
 fn a_duplicate_key_is_refused() {
     let faults = read("name: x\nname: y\nsize: 1").unwrap_err();
     assert_eq!(faults.len(), 1);
