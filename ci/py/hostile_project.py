@@ -220,7 +220,13 @@ class Launcher:
 
     def run(self, command: list[str], folder: Path, work: Path, said: Path, printed: Path) -> tuple[int, float, int]:
         """The exit code, negative for a signal, the seconds, and the most bytes held."""
-        environment = {"PATH": os.environ["PATH"], "HOME": str(work), "TMPDIR": str(work), "CVM_WORK_FOLDER": str(work), "CVM_MEMORY_LIMIT": "256MiB"}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(work),
+            "TMPDIR": str(work),
+            "CVM_WORK_FOLDER": str(work),
+            "CVM_MEMORY_LIMIT": "256MiB",
+        }
         self.ours.send(json.dumps([command, str(folder), environment, str(said), str(printed)]).encode())
         code, seconds, peak = json.loads(self.ours.recv(4096))
         return code, seconds, peak

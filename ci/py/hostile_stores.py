@@ -22,8 +22,34 @@ def exactly(box: Box, path: str = "a.csv"):
 
 def names() -> Iterator[Case]:
     """Objects with odd names are objects."""
-    texts = ("a b.csv", "é.csv", "e\u0301.csv", "a'b.csv", 'a"b.csv', "-rf", "$(id)", "a;b", "%2e%2e.csv", "a%2Fb.csv", "%00", "..csv", "...", ".hidden",
-             "*", "[a].csv", "{a}.csv", "a\\b.csv", "~", "a#b.csv", "a?b.csv", "a|b", "a\u202eb.csv", "x" * 250, "a.csv.GZ", "con.csv")
+    texts = (
+        "a b.csv",
+        "é.csv",
+        "e\u0301.csv",
+        "a'b.csv",
+        'a"b.csv',
+        "-rf",
+        "$(id)",
+        "a;b",
+        "%2e%2e.csv",
+        "a%2Fb.csv",
+        "%00",
+        "..csv",
+        "...",
+        ".hidden",
+        "*",
+        "[a].csv",
+        "{a}.csv",
+        "a\\b.csv",
+        "~",
+        "a#b.csv",
+        "a?b.csv",
+        "a|b",
+        "a\u202eb.csv",
+        "x" * 250,
+        "a.csv.GZ",
+        "con.csv",
+    )
     for text in texts:
 
         def prepare(box: Box, text=text):
@@ -40,10 +66,17 @@ def names() -> Iterator[Case]:
     yield case("an object whose name is no text", not_text, 2, *invalid)
     yield case("an object whose name has a line break", lambda box: box.write("raw/a\nb.csv", CSV), 2, *invalid)
     for text in ("é.csv", "é/a.csv", "a#b/c.csv", "100%.csv", "%2e%2e/a.csv", "~/a.csv"):
-        yield case(f"an object {json.dumps(text)}, named", lambda box, text=text: (box.write(f"raw/{text}", CSV), exactly(box, text)), 0, kept=ROW)
+        yield case(
+            f"an object {json.dumps(text)}, named", lambda box, text=text: (box.write(f"raw/{text}", CSV), exactly(box, text)), 0, kept=ROW
+        )
         if "/" in text:
             pattern = text.replace("a.csv", "*").replace("c.csv", "*")
-            yield case(f"objects in {json.dumps(pattern)}", lambda box, text=text, pattern=pattern: (box.write(f"raw/{text}", CSV), exactly(box, pattern)), 0, kept=ROW)
+            yield case(
+                f"objects in {json.dumps(pattern)}",
+                lambda box, text=text, pattern=pattern: (box.write(f"raw/{text}", CSV), exactly(box, pattern)),
+                0,
+                kept=ROW,
+            )
 
     def hive(box: Box):
         box.source("      note: { type: varchar }\n", "      note: { type: varchar }\n    partitions: { day: date }\n")
@@ -86,9 +119,13 @@ def links() -> Iterator[Case]:
     yield case("two links to each other", mutual, (2, 5), "shop.orders")
     yield case("two links to each other, one named", lambda box: (mutual(box), exactly(box)), (2, 5), "shop.orders")
     yield case("a link to nothing", lambda box: (box.raw / "a.csv").symlink_to("nothing"), 2, "shop.orders: nothing below", "matches `*`")
-    yield case("a link to nothing, named", lambda box: ((box.raw / "a.csv").symlink_to("nothing"), exactly(box)), 2, "shop.orders: nothing below")
+    yield case(
+        "a link to nothing, named", lambda box: ((box.raw / "a.csv").symlink_to("nothing"), exactly(box)), 2, "shop.orders: nothing below"
+    )
     yield case("a link to /dev/zero", lambda box: (box.raw / "a.csv").symlink_to("/dev/zero"), 2, "shop.orders: nothing below")
-    yield case("a link to /dev/zero, named", lambda box: ((box.raw / "a.csv").symlink_to("/dev/zero"), exactly(box)), 2, "it is no regular file")
+    yield case(
+        "a link to /dev/zero, named", lambda box: ((box.raw / "a.csv").symlink_to("/dev/zero"), exactly(box)), 2, "it is no regular file"
+    )
 
 
 def no_files() -> Iterator[Case]:
@@ -98,13 +135,25 @@ def no_files() -> Iterator[Case]:
     yield case("a pipe among objects is none", fifo, 2, "shop.orders: nothing below")
     yield case("a pipe, named", lambda box: (fifo(box), exactly(box)), 2, "shop.orders: nothing below", "it is no regular file")
     yield case("a folder named like a file", lambda box: (box.raw / "a.csv").mkdir(), 2, "shop.orders: nothing below")
-    yield case("a folder named like a file, named", lambda box: ((box.raw / "a.csv").mkdir(), exactly(box)), 2, "shop.orders: nothing below", "it is a directory")
+    yield case(
+        "a folder named like a file, named",
+        lambda box: ((box.raw / "a.csv").mkdir(), exactly(box)),
+        2,
+        "shop.orders: nothing below",
+        "it is a directory",
+    )
 
     def unreadable(box: Box):
         box.write("raw/a.csv", CSV).chmod(0)
 
     yield case("a file that nobody may read", unreadable, 2, "shop.orders: cannot read `a.csv`", "Permission denied")
-    yield case("a file that nobody may read, named", lambda box: (unreadable(box), exactly(box)), 2, "shop.orders: cannot read `a.csv`", "Permission denied")
+    yield case(
+        "a file that nobody may read, named",
+        lambda box: (unreadable(box), exactly(box)),
+        2,
+        "shop.orders: cannot read `a.csv`",
+        "Permission denied",
+    )
 
     def closed(box: Box):
         box.write("raw/b/a.csv", CSV)
@@ -132,13 +181,29 @@ def no_files() -> Iterator[Case]:
 
 def urls() -> Iterator[Case]:
     def store(url: str):
-        return lambda box: (box.write("raw/a.csv", CSV), box.replace(FILE, '{ url: "file:raw" }', f"{{ url: {json.dumps(url)}, options: {{ max_retries: '0' }} }}"))
+        return lambda box: (
+            box.write("raw/a.csv", CSV),
+            box.replace(FILE, '{ url: "file:raw" }', f"{{ url: {json.dumps(url)}, options: {{ max_retries: '0' }} }}"),
+        )
 
-    for url in ("", "raw", "ftp://host/x", "file://host/x", "file:raw\0", "javascript:alert(1)", "s3://", "s3://key:secret@bucket/x", "http://", "file"):
+    for url in (
+        "",
+        "raw",
+        "ftp://host/x",
+        "file://host/x",
+        "file:raw\0",
+        "javascript:alert(1)",
+        "s3://",
+        "s3://key:secret@bucket/x",
+        "http://",
+        "file",
+    ):
         yield case(f"a store at {json.dumps(url)}", store(url), 2, silent=("secret",))
     yield case("a store where nobody listens", store("http://127.0.0.1:1/x"), (2, 5), "shop.orders")
     yield case("a store above its project", store("file:../project/raw"), 0, kept=ROW)
-    yield case("a store that is the whole machine", lambda box: (store("file:/")(box), exactly(box, str(box.raw)[1:] + "/*.csv")), 0, kept=ROW)
+    yield case(
+        "a store that is the whole machine", lambda box: (store("file:/")(box), exactly(box, str(box.raw)[1:] + "/*.csv")), 0, kept=ROW
+    )
 
 
 def projects() -> Iterator[Case]:
@@ -173,7 +238,13 @@ def projects() -> Iterator[Case]:
         (box.project / "sql/marts/orders_seen.sql").symlink_to("/etc/passwd")
 
     yield case("a link to a file of the machine", linked, 2, "sql/marts/orders_seen.sql:1: ", verb=validate)
-    yield case("a link to /dev/zero for a SQL file", lambda box: (box.project / "sql/marts/x.sql").symlink_to("/dev/zero"), 2, "it is a pipe or a device", verb=validate)
+    yield case(
+        "a link to /dev/zero for a SQL file",
+        lambda box: (box.project / "sql/marts/x.sql").symlink_to("/dev/zero"),
+        2,
+        "it is a pipe or a device",
+        verb=validate,
+    )
     yield case("a pipeline that is a folder", lambda box: None, 2, "no pipeline file", verb=["validate", "pipelines"])
     yield case("a pipeline that is not there", lambda box: None, 2, "no pipeline file", verb=["validate", "pipelines/../nowhere.yml"])
     yield case("a pipeline without a project", lambda box: None, 2, verb=["validate", "../outside/canary"])

@@ -60,69 +60,144 @@ def wide_rows(wide: str):
 
 def csv_cases() -> Iterator[Case]:
     megabyte = b"x" * MIB
-    yield csv("a cell of 200 MiB", big("a.csv", (b"id,note\n1,", 1), (megabyte, 200), (b"\n", 1)), run(
-        3, "shop.orders: a.csv is damaged: the record that starts in line 2 is longer than 16 MiB"))
+    yield csv(
+        "a cell of 200 MiB",
+        big("a.csv", (b"id,note\n1,", 1), (megabyte, 200), (b"\n", 1)),
+        run(3, "shop.orders: a.csv is damaged: the record that starts in line 2 is longer than 16 MiB"),
+    )
     yield csv("a cell of 12 MiB is a cell", big("a.csv", (b"id,note\n1,", 1), (megabyte, 12), (b"\n2,b\n", 1)), run(0, aside=NONE))
     long = "x,n" + "y" * (64 * 1024 - 3) + " …[cut]"
-    yield csv("a bad row of 12 MiB is cut", big("a.csv", (b"id,note\n1,a\nx,n", 1), (b"y" * MIB, 12), (b"\n", 1)), kept(
-        {1: "a"}, [("a.csv", 3, "id", "`x` is not a bigint", long)]))
-    yield csv("a quoted cell of 20,000 lines", of("a.csv", 'id,note\n1,"' + "\n" * 20_000 + '"\nx,b\n'), kept(
-        {1: "\n" * 20_000}, [("a.csv", 20_002, "id", "`x` is not a bigint", "x,b")]))
+    yield csv(
+        "a bad row of 12 MiB is cut",
+        big("a.csv", (b"id,note\n1,a\nx,n", 1), (b"y" * MIB, 12), (b"\n", 1)),
+        kept({1: "a"}, [("a.csv", 3, "id", "`x` is not a bigint", long)]),
+    )
+    yield csv(
+        "a quoted cell of 20,000 lines",
+        of("a.csv", 'id,note\n1,"' + "\n" * 20_000 + '"\nx,b\n'),
+        kept({1: "\n" * 20_000}, [("a.csv", 20_003, "id", "`x` is not a bigint", "x,b")]),
+    )
     yield csv("20,000,000 line ends", big("a.csv", (b"id,note\n1,a\n", 1), (b"\n" * MIB, 20)), kept({1: "a"}))
     yield csv("NUL in a text", of("a.csv", b"id,note\n1,a\0b\n"), kept({1: "a\0b"}))
-    yield csv("NUL in a number", of("a.csv", b"id,note\n1,a\n2\0,b\n"), kept(
-        {1: "a"}, [("a.csv", 3, "id", "`2\0` is not a bigint", "2\0,b")]))
+    yield csv(
+        "NUL in a number", of("a.csv", b"id,note\n1,a\n2\0,b\n"), kept({1: "a"}, [("a.csv", 3, "id", "`2\0` is not a bigint", "2\0,b")])
+    )
     yield csv("NUL in the header", of("a.csv", b"id\0,note\n1,a\n"), run(3, "shop.orders: the columns of a.csv", "`id` is missing"))
     yield csv("nothing but NULs", of("a.csv", b"\0" * 10_000), run(3, "shop.orders: the columns of a.csv", "`id` is missing"))
-    yield csv("invalid UTF-8 in the header", of("a.csv", b"id,n\xffote\n1,a\n"), run(
-        3, "shop.orders: the columns of a.csv", "`note` is missing (is it `n\ufffdote` now?)"))
-    yield csv("invalid UTF-8 in a cell", of("a.csv", b"id,note\n1,a\n2,\xff\xfe\n"), kept(
-        {1: "a"}, [("a.csv", 3, "note", "not valid UTF-8", "2,\ufffd\ufffd")]))
-    yield csv("invalid UTF-8 in a number", of("a.csv", b"id,note\n1,a\n\xc3,b\n"), kept(
-        {1: "a"}, [("a.csv", 3, "id", "not valid UTF-8", "\ufffd,b")]))
-    yield csv("invalid UTF-8 in a column that nobody declared", tolerant("ignore_new", of("a.csv", b"id,x,note\n1,\xff,a\n")), kept({1: "a"}))
-    yield csv("overlong UTF-8 and a surrogate in UTF-8", of("a.csv", b"id,note\n1,a\n2,\xc0\xaf\n3,\xed\xa0\x80\n4,d\n"), kept(
-        {1: "a", 4: "d"}, [("a.csv", 3, "note", "not valid UTF-8", "2,\ufffd\ufffd"), ("a.csv", 4, "note", "not valid UTF-8", "3,\ufffd\ufffd\ufffd")]))
+    yield csv(
+        "invalid UTF-8 in the header",
+        of("a.csv", b"id,n\xffote\n1,a\n"),
+        run(3, "shop.orders: the columns of a.csv", "`note` is missing (is it `n\ufffdote` now?)"),
+    )
+    yield csv(
+        "invalid UTF-8 in a cell",
+        of("a.csv", b"id,note\n1,a\n2,\xff\xfe\n"),
+        kept({1: "a"}, [("a.csv", 3, "note", "not valid UTF-8", "2,\ufffd\ufffd")]),
+    )
+    yield csv(
+        "invalid UTF-8 in a number",
+        of("a.csv", b"id,note\n1,a\n\xc3,b\n"),
+        kept({1: "a"}, [("a.csv", 3, "id", "not valid UTF-8", "\ufffd,b")]),
+    )
+    yield csv(
+        "invalid UTF-8 in a column that nobody declared", tolerant("ignore_new", of("a.csv", b"id,x,note\n1,\xff,a\n")), kept({1: "a"})
+    )
+    yield csv(
+        "overlong UTF-8 and a surrogate in UTF-8",
+        of("a.csv", b"id,note\n1,a\n2,\xc0\xaf\n3,\xed\xa0\x80\n4,d\n"),
+        kept(
+            {1: "a", 4: "d"},
+            [("a.csv", 3, "note", "not valid UTF-8", "2,\ufffd\ufffd"), ("a.csv", 4, "note", "not valid UTF-8", "3,\ufffd\ufffd\ufffd")],
+        ),
+    )
     yield csv("UTF-16", of("a.csv", CSV.encode("utf-16")), run(3, "shop.orders: the columns of a.csv", "`id` is missing"))
-    yield csv("an unclosed quote", of("a.csv", 'id,note\n1,a\n2,"b\n3,c\n'), run(
-        3, "shop.orders: a.csv is damaged: a quote that opens in line 3 is never closed"))
-    yield csv("an unclosed quote in the header", of("a.csv", '"id,note\n1,a\n'), run(
-        3, "shop.orders: a.csv is damaged: a quote that opens in line 1 is never closed"))
-    yield csv("an unclosed quote before 200 MiB", big("a.csv", (b'id,note\n1,"', 1), (b"2,b\n" * (MIB // 4), 200)), run(
-        3, "shop.orders: a.csv is damaged: the record that starts in line 2 is longer than 16 MiB; is a quote never closed?"))
+    yield csv(
+        "an unclosed quote",
+        of("a.csv", 'id,note\n1,a\n2,"b\n3,c\n'),
+        run(3, "shop.orders: a.csv is damaged: a quote that opens in line 3 is never closed"),
+    )
+    yield csv(
+        "an unclosed quote in the header",
+        of("a.csv", '"id,note\n1,a\n'),
+        run(3, "shop.orders: a.csv is damaged: a quote that opens in line 1 is never closed"),
+    )
+    yield csv(
+        "an unclosed quote before 200 MiB",
+        big("a.csv", (b'id,note\n1,"', 1), (b"2,b\n" * (MIB // 4), 200)),
+        run(3, "shop.orders: a.csv is damaged: the record that starts in line 2 is longer than 16 MiB; is a quote never closed?"),
+    )
     yield csv("nothing but quotes", of("a.csv", b'id,note\n1,a\n2,"' + b'""' * 100_000 + b'"\n'), kept({1: "a", 2: '"' * 100_000}))
-    yield csv("text behind a closing quote", of("a.csv", 'id,note\n1,a\n2,"b"c\n'), kept(
-        {1: "a"}, [("a.csv", 3, "note", "text behind a closing quote", '2,"b"c')]))
+    yield csv(
+        "text behind a closing quote",
+        of("a.csv", 'id,note\n1,a\n2,"b"c\n'),
+        kept({1: "a"}, [("a.csv", 3, "note", "text behind a closing quote", '2,"b"c')]),
+    )
     yield csv("a byte-order mark", of("a.csv", "\ufeff" + CSV), kept({1: "a", 2: "b"}))
     yield csv("two byte-order marks", of("a.csv", "\ufeff\ufeff" + CSV), run(3, "shop.orders: the columns of a.csv", "`id` is missing"))
     yield csv("nothing but a byte-order mark", of("a.csv", "\ufeff"), kept({}, NONE, "shop.orders: a.csv is empty"))
     yield csv("mixed line ends", of("a.csv", "id,note\r\n1,a\n2,b\r\n\r\n\n3,c"), kept({1: "a", 2: "b", 3: "c"}))
-    yield csv("a lone carriage return", of("a.csv", "id,note\n1,a\n2,b\r3,c\n"), kept(
-        {1: "a"}, [("a.csv", 3, None, "2 cells expected, 3 found", "2,b\r3,c")]))
-    yield csv("carriage returns for line ends", of("a.csv", "id,note\r1,a\r2,b\r"), run(3, "shop.orders: the columns of a.csv", "is missing"))
+    yield csv(
+        "a lone carriage return",
+        of("a.csv", "id,note\n1,a\n2,b\r3,c\n"),
+        kept({1: "a"}, [("a.csv", 3, None, "2 cells expected, 3 found", "2,b\r3,c")]),
+    )
+    yield csv(
+        "carriage returns for line ends", of("a.csv", "id,note\r1,a\r2,b\r"), run(3, "shop.orders: the columns of a.csv", "is missing")
+    )
     wide = ",".join(f"c{number}" for number in range(100_000))
-    yield csv("100,000 columns that nobody declared", of("a.csv", f"id,note,{wide}\n1,a,{wide}\n"), run(
-        3, "shop.orders: the columns of a.csv are not those that are declared", "`c0` is new"))
-    yield csv("100,000 columns that are ignored", tolerant("ignore_new", of("a.csv", f"{wide},id,note\n{wide},1,a\n1,a\n")), kept(
-        {1: "a"}, [("a.csv", 3, None, "100002 cells expected, 2 found", "1,a")]))
+    yield csv(
+        "100,000 columns that nobody declared",
+        of("a.csv", f"id,note,{wide}\n1,a,{wide}\n"),
+        run(3, "shop.orders: the columns of a.csv are not those that are declared", "`c0` is new"),
+    )
+    yield csv(
+        "100,000 columns that are ignored",
+        tolerant("ignore_new", of("a.csv", f"{wide},id,note\n{wide},1,a\n1,a\n")),
+        kept({1: "a"}, [("a.csv", 3, None, "100002 cells expected, 2 found", "1,a")]),
+    )
     aside = Answer(0, says=("`c0`", "100,000 more"), kept={})
     yield csv("100,000 columns for each of 300 rows set aside", tolerant("set_aside", wide_rows(wide)), [(RUN, aside)])
     yield csv("100,000 cells in a row", of("a.csv", f"id,note\n1,a\n2,{wide}\n"), run(0, kept={1: "a"}))
-    yield csv("a declared column twice", of("a.csv", "id,note,id\n1,a,2\n"), run(3, "shop.orders: a.csv has the column `id` more than once"))
+    yield csv(
+        "a declared column twice", of("a.csv", "id,note,id\n1,a,2\n"), run(3, "shop.orders: a.csv has the column `id` more than once")
+    )
     yield csv("another column twice", tolerant("ignore_new", of("a.csv", "x,id,x,note\n0,1,0,a\n")), kept({1: "a"}))
     yield csv("columns in capitals", of("a.csv", "ID,note\n1,a\n"), run(3, "`id` is missing (is it `ID` now?)"))
     yield csv("an empty file", of("a.csv", ""), kept({}, NONE, "shop.orders: a.csv is empty"))
     yield csv("nothing but line ends", of("a.csv", "\n\r\n\n"), kept({}, NONE, "shop.orders: a.csv is empty"))
     yield csv("a header and no row", of("a.csv", "id,note\n"), kept({}))
-    yield csv("rows of more and of fewer cells", of("a.csv", "id,note\n1,a\n2\n3,c,d\n4,d\n"), kept(
-        {1: "a", 4: "d"}, [("a.csv", 3, None, "2 cells expected, 1 found", "2"), ("a.csv", 4, None, "2 cells expected, 3 found", "3,c,d")]))
-    yield csv("more bad rows than may be", of("a.csv", "id,note\n1,a\nx,b\ny,c\n"), run(
-        3, "shop.orders: 2 of 3 rows were set aside (66.67 %), more than max_bad_share allows (50.00 %)", "a.csv:3 id: `x` is not a bigint"))
-    yield csv("numbers beyond all bounds", of("a.csv", f"id,note\n1,a\n9223372036854775808,b\n{'9' * 5000},c\n-9223372036854775808,d\n2,e\n"), run(
-        0, kept={1: "a", -(2**63): "d", 2: "e"}))
-    yield csv("formulas and SQL are texts", of("a.csv", "id,note\n1,=cmd|'/c calc'!A1\n2,'); drop table orders_seen; --\n"), kept(
-        {1: "=cmd|'/c calc'!A1", 2: "'); drop table orders_seen; --"}))
-    yield csv("an executable", lambda box: box.write("raw/a.csv", open(box.launcher.cvm, "rb").read(4 * MIB)), run(3, "shop.orders: the columns of a.csv"))
+    yield csv(
+        "rows of more and of fewer cells",
+        of("a.csv", "id,note\n1,a\n2\n3,c,d\n4,d\n"),
+        kept(
+            {1: "a", 4: "d"},
+            [("a.csv", 3, None, "2 cells expected, 1 found", "2"), ("a.csv", 4, None, "2 cells expected, 3 found", "3,c,d")],
+        ),
+    )
+    yield csv(
+        "more bad rows than may be",
+        of("a.csv", "id,note\n1,a\nx,b\ny,c\n"),
+        run(
+            3,
+            "shop.orders: 2 of 3 rows were set aside (66.67 %), more than max_bad_share allows (50.00 %)",
+            "a.csv:3 id: `x` is not a bigint",
+        ),
+    )
+    yield csv(
+        "numbers beyond all bounds",
+        of("a.csv", f"id,note\n1,a\n9223372036854775808,b\n{'9' * 5000},c\n-9223372036854775808,d\n2,e\n"),
+        run(0, kept={1: "a", -(2**63): "d", 2: "e"}),
+    )
+    yield csv(
+        "formulas and SQL are texts",
+        of("a.csv", "id,note\n1,=cmd|'/c calc'!A1\n2,'); drop table orders_seen; --\n"),
+        kept({1: "=cmd|'/c calc'!A1", 2: "'); drop table orders_seen; --"}),
+    )
+    yield csv(
+        "an executable",
+        lambda box: box.write("raw/a.csv", open(box.launcher.cvm, "rb").read(4 * MIB)),
+        run(3, "shop.orders: the columns of a.csv"),
+    )
 
 
 def ndjson(name: str, lines: str | bytes, answers) -> Case:
@@ -151,38 +226,66 @@ def ndjson_cases() -> Iterator[Case]:
     yield ndjson("100,000 levels are a text", first(f'{{"id": 2, "note": {deep}}}'), kept({1: "a", 2: deep}))
     yield ndjson("100,000 levels are no number", first(f'{{"id": {deep}}}'), run(0, kept={1: "a"}))
     deeper = '{"a":' * 100_000 + "1" + "}" * 100_000
-    yield ndjson("100,000 levels that nobody declared are new", first(f'{{"id": 2, "x": {deeper}}}'), run(3, "shop.orders: the columns of a.ndjson", "`x` is new"))
+    yield ndjson(
+        "100,000 levels that nobody declared are new",
+        first(f'{{"id": 2, "x": {deeper}}}'),
+        run(3, "shop.orders: the columns of a.ndjson", "`x` is new"),
+    )
     yield ndjson("100,000 levels that do not end", first('{"id": 2, "note": ' + "[" * 100_000), run(0, kept={1: "a"}))
     huge = "1" + "0" * 100_000
     yield ndjson("a number of 100,000 digits", first(f'{{"id": {huge}}}', '{"id": 2}'), run(0, kept={1: "a", 2: None}))
-    yield ndjson("1e400", first('{"id": 1e400}', '{"id": 2, "note": 1e400}'), kept(
-        {1: "a", 2: "1e400"}, [("a.ndjson", 2, "id", "`1e400` is not a bigint", '{"id": 1e400}')]))
+    yield ndjson(
+        "1e400",
+        first('{"id": 1e400}', '{"id": 2, "note": 1e400}'),
+        kept({1: "a", 2: "1e400"}, [("a.ndjson", 2, "id", "`1e400` is not a bigint", '{"id": 1e400}')]),
+    )
     yield ndjson("NaN is no JSON", first('{"id": NaN}'), run(0, kept={1: "a"}))
-    yield ndjson("a key twice", first('{"id": 2, "id": 3}'), kept(
-        {1: "a"}, [("a.ndjson", 2, "id", "the key stands twice in the object", '{"id": 2, "id": 3}')]))
-    yield ndjson("a key twice, once with an escape", first('{"id": 2, "i\\u0064": 3}'), kept(
-        {1: "a"}, [("a.ndjson", 2, "id", "the key stands twice in the object", '{"id": 2, "i\\u0064": 3}')]))
+    yield ndjson(
+        "a key twice",
+        first('{"id": 2, "id": 3}'),
+        kept({1: "a"}, [("a.ndjson", 2, "id", "the key stands twice in the object", '{"id": 2, "id": 3}')]),
+    )
+    yield ndjson(
+        "a key twice, once with an escape",
+        first('{"id": 2, "i\\u0064": 3}'),
+        kept({1: "a"}, [("a.ndjson", 2, "id", "the key stands twice in the object", '{"id": 2, "i\\u0064": 3}')]),
+    )
     lone = '{"id": 2, "note": "b\\ud800"}'
-    yield ndjson("a lone surrogate is no text", first(lone), kept(
-        {1: "a"}, [("a.ndjson", 2, "note", "an escape that is no character", lone)]))
+    yield ndjson(
+        "a lone surrogate is no text", first(lone), kept({1: "a"}, [("a.ndjson", 2, "note", "an escape that is no character", lone)])
+    )
     lone = '{"id": 2, "\\udc00": "b"}'
-    yield ndjson("a lone surrogate is no key", first(lone), kept({1: "a"}, [("a.ndjson", 2, None, "a key has an escape that is no character", lone)]))
+    yield ndjson(
+        "a lone surrogate is no key", first(lone), kept({1: "a"}, [("a.ndjson", 2, None, "a key has an escape that is no character", lone)])
+    )
     yield ndjson("a pair of surrogates is a character", first('{"id": 2, "note": "\\ud83d\\ude00"}'), kept({1: "a", 2: "\U0001f600"}))
     yield ndjson("an escaped NUL", first('{"id": 2, "note": "\\u0000"}'), kept({1: "a", 2: "\0"}))
     yield ndjson("a NUL", b'{"id": 1, "note": "a"}\n{"id": 2, "note": "\0"}\n', run(0, kept={1: "a"}))
-    yield ndjson("invalid UTF-8", b'{"id": 1, "note": "a"}\n{"id": 2, "note": "\xff"}\n', kept(
-        {1: "a"}, [("a.ndjson", 2, None, "not valid UTF-8", '{"id": 2, "note": "\ufffd"}')]))
-    yield ndjson("objects behind each other", first('{"id": 2}{"id": 3}'), kept(
-        {1: "a"}, [("a.ndjson", 2, None, "no JSON: trailing characters at column 10", '{"id": 2}{"id": 3}')]))
+    yield ndjson(
+        "invalid UTF-8",
+        b'{"id": 1, "note": "a"}\n{"id": 2, "note": "\xff"}\n',
+        kept({1: "a"}, [("a.ndjson", 2, None, "not valid UTF-8", '{"id": 2, "note": "\ufffd"}')]),
+    )
+    yield ndjson(
+        "objects behind each other",
+        first('{"id": 2}{"id": 3}'),
+        kept({1: "a"}, [("a.ndjson", 2, None, "no JSON: trailing characters at column 10", '{"id": 2}{"id": 3}')]),
+    )
     yield ndjson("an array in a line", first('[{"id": 2}]'), kept({1: "a"}, [("a.ndjson", 2, None, "no JSON object", '[{"id": 2}]')]))
     rows = [{"id": number, "note": "a"} for number in range(5)]
-    yield ndjson("one array of all objects", json.dumps(rows, indent=1), run(3, "shop.orders: 22 of 22 rows were set aside", "a.ndjson:1: no JSON"))
+    yield ndjson(
+        "one array of all objects", json.dumps(rows, indent=1), run(3, "shop.orders: 22 of 22 rows were set aside", "a.ndjson:1: no JSON")
+    )
     yield ndjson("a byte-order mark", "\ufeff" + first(), kept({1: "a"}))
     yield ndjson("an empty file", "", kept({}, NONE, "shop.orders: a.ndjson is empty"))
-    yield ndjson("scalars", first("1", '"id"', "null", '{"id": 2}', '{"id": 3}', '{"id": 4}'), run(0, kept={1: "a", 2: None, 3: None, 4: None}))
+    yield ndjson(
+        "scalars", first("1", '"id"', "null", '{"id": 2}', '{"id": 3}', '{"id": 4}'), run(0, kept={1: "a", 2: None, 3: None, 4: None})
+    )
     keys = ", ".join(f'"k{number}": 1' for number in range(100_000))
-    yield ndjson("100,000 keys that nobody declared", first(f'{{"id": 2, {keys}}}'), run(3, "shop.orders: the columns of a.ndjson", "`k0` is new"))
-    yield Case("ndjson: 500 keys of 1 MiB that nobody declared", long_keys, run(3, "shop.orders: the columns of a.ndjson", "are new"))
+    yield ndjson(
+        "100,000 keys that nobody declared", first(f'{{"id": 2, {keys}}}'), run(3, "shop.orders: the columns of a.ndjson", "`k0` is new")
+    )
+    yield Case("ndjson: 500 keys of 1 MiB that nobody declared", long_keys, run(3, "shop.orders: the columns of a.ndjson", "is new"))
     yield ndjson("an empty key", first('{"id": 2, "": 3}'), run(3, "shop.orders: the columns of a.ndjson", "`` is new"))
     fill = big("a.ndjson", (b'{"id": 1, "note": "', 1), (b"x" * MIB, 200), (b'"}\n', 1))
 
@@ -190,8 +293,11 @@ def ndjson_cases() -> Iterator[Case]:
         box.source("csv: {}", "ndjson: {}")
         fill(box)
 
-    yield Case("ndjson: a line of 200 MiB", prepare, run(
-        3, "shop.orders: a.ndjson is damaged: the record that starts in line 1 is longer than 16 MiB", silent=("quote",)))
+    yield Case(
+        "ndjson: a line of 200 MiB",
+        prepare,
+        run(3, "shop.orders: a.ndjson is damaged: the record that starts in line 1 is longer than 16 MiB", silent=("quote",)),
+    )
 
 
 def member(plain: bytes) -> bytes:
@@ -270,7 +376,7 @@ def bombs() -> Iterator[Case]:
     yield bomb("2 GiB of bad rows in zstd", "a.csv.zst", lambda: zstd(b"id,note\n") + zstd(row) * 2048, run(3, bad))
     # Each one is an empty member: millions of headers, no text.
     yield bomb("1,000,000 empty gzip members", "a.csv.gz", lambda: member(CSV.encode()) + member(b"") * 1_000_000, kept({1: "a", 2: "b"}))
-    yield bomb("1,000,000 empty zstd frames", "a.csv.zst", lambda: zstd(CSV.encode()) + zstd(b"") * 1_000_000, kept({1: "a", 2: "b"}))
+    yield bomb("200,000 empty zstd frames", "a.csv.zst", lambda: zstd(CSV.encode()) + zstd(b"") * 200_000, kept({1: "a", 2: "b"}))
 
 
 def cases() -> Iterator[Case]:

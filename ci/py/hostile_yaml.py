@@ -45,7 +45,7 @@ def syntax() -> Iterator[Case]:
     yield pipeline("an alias of nothing", PIPELINE + "x: *nobody\n", 2, f"{FILE}:12: ")
     anchored = PIPELINE.replace("description: A shop.", "description: &d A shop.").replace("currency: GBP", "currency: &c GBP")
     yield pipeline("an anchor", anchored, 0)
-    merged = PIPELINE.replace('lake: { url: "file:lake" }', 'lake: { <<: *raw }').replace('raw: { url', 'raw: &raw { url')
+    merged = PIPELINE.replace('lake: { url: "file:lake" }', "lake: { <<: *raw }").replace("raw: { url", "raw: &raw { url")
     yield pipeline("a merge key", merged, 0)
     yield pipeline("a key twice", PIPELINE + "pipeline: shop\n", 2, f"{FILE}:12: duplicate mapping key: pipeline", verbs=VERBS)
     yield pipeline("a key twice, once quoted", PIPELINE + '"pipeline": shop\n', 2, f"{FILE}:12: duplicate mapping key: pipeline")
@@ -59,7 +59,12 @@ def syntax() -> Iterator[Case]:
     yield pipeline("a byte-order mark", "\ufeff" + PIPELINE, 0)
     yield pipeline("line ends of another system", PIPELINE.replace("\n", "\r\n"), 0)
     yield pipeline("an unknown tag", PIPELINE.replace("A shop.", "!shop A shop."), 0)
-    yield pipeline("a tag of another language", PIPELINE.replace("A shop.", "!!python/object/apply:os.system [touch ../outside/owned]"), 2, f"{FILE}:2: ")
+    yield pipeline(
+        "a tag of another language",
+        PIPELINE.replace("A shop.", "!!python/object/apply:os.system [touch ../outside/owned]"),
+        2,
+        f"{FILE}:2: ",
+    )
     yield pipeline("binary that is none", PIPELINE.replace("A shop.", "!!binary ???"), 2, f"{FILE}:2: ")
     yield pipeline("two documents", PIPELINE + "---\n" + PIPELINE, 2, FILE + ":")
     yield pipeline("an end of the document", PIPELINE + "...\n", 0)
@@ -70,21 +75,31 @@ def syntax() -> Iterator[Case]:
     yield pipeline("an unclosed quote", PIPELINE + 'x: "y\n', 2, FILE + ":")
     yield pipeline("a file of 50 MiB, one text", PIPELINE.replace("A shop.", "x" * 50 * MIB), 2, "shop.yml", "more than 16 MiB")
     yield pipeline("a file of 50 MiB, a comment", PIPELINE + "#" * 50 * MIB, 2, "shop.yml", "more than 16 MiB")
-    yield pipeline("a file of 50 MiB, many keys", PIPELINE + "".join(f"k{number}: 1\n" for number in range(4_000_000)), 2, "shop.yml", "more than 16 MiB")
+    yield pipeline(
+        "a file of 50 MiB, many keys",
+        PIPELINE + "".join(f"k{number}: 1\n" for number in range(4_000_000)),
+        2,
+        "shop.yml",
+        "more than 16 MiB",
+    )
     yield pipeline("a file of 10 MiB, one text", PIPELINE.replace("A shop.", "x" * 10 * MIB), 0)
     yield pipeline("a file of 10 MiB, many keys", PIPELINE + "".join(f"k{number}: 1\n" for number in range(900_000)), 2, FILE + ":")
 
 
 def values() -> Iterator[Case]:
     for value in (".nan", ".inf", "-1", "1e400", "99999999999999999999", "0x10", "~", "[]", "{}", "'0.1'", "yes"):
-        yield pipeline(f"a rate of {value}", PIPELINE.replace("annual_discount_rate: 0.1", f"annual_discount_rate: {value}"), 2, f"{FILE}:3: ")
+        yield pipeline(
+            f"a rate of {value}", PIPELINE.replace("annual_discount_rate: 0.1", f"annual_discount_rate: {value}"), 2, f"{FILE}:3: "
+        )
     for value in ("9223372036854775808", "-9223372036854775808", "1.5", "365.0", "0x1ffff"):
         yield pipeline(f"a horizon of {value}", PIPELINE.replace("horizon_days: 365", f"horizon_days: {value}"), 2, f"{FILE}:3: ")
     for value in ("0o17", "!!int '3'", "1_000", "+3"):
         yield pipeline(f"a horizon of {value}", PIPELINE.replace("horizon_days: 365", f"horizon_days: {value}"), 0)
     for key in ("1: 2", "null: 2", "[a]: 2", "{a: 1}: 2", "? [a, b]\n: 2", "true: 2", '"": 2', "1.5: 2"):
         yield pipeline(f"a key that is {key!r}", PIPELINE + key + "\n", 2, f"{FILE}:12: ")
-    yield pipeline("20,000 unknown keys", PIPELINE + "".join(f"k{number}: 1\n" for number in range(20_000)), 2, f"{FILE}:12: unknown key `k0`")
+    yield pipeline(
+        "20,000 unknown keys", PIPELINE + "".join(f"k{number}: 1\n" for number in range(20_000)), 2, f"{FILE}:12: unknown key `k0`"
+    )
     yield pipeline("a key of 1 MiB", PIPELINE + "k" * MIB + ": 1\n", 2, FILE + ":12: ")
     yield pipeline("a value of 1 MiB where a number is to be", PIPELINE.replace("365", "x" * MIB), 2, FILE + ":3: ")
     reference = PIPELINE.replace("file:raw", "file:${NOWHERE:-raw}")
@@ -93,21 +108,44 @@ def values() -> Iterator[Case]:
     yield pipeline("20,000 variables", PIPELINE.replace("A shop.", '"' + "${NOBODY}" * 20_000 + '"'), 2, FILE + ":2: ")
     source, wide = "pipelines/sources/shop.yml", "".join(f"      c{number}: {{ type: bigint }}\n" for number in range(2_000))
     yield case("2,000 declared columns", source, SOURCE + wide, 0)
-    for column in ("decimal(0,0)", "decimal(39,2)", "decimal(18,-2)", "decimal(18,99999999999)", "decimal(18,2", "bigint[]", "varchar(99999999999)"):
+    for column in (
+        "decimal(0,0)",
+        "decimal(39,2)",
+        "decimal(18,-2)",
+        "decimal(18,99999999999)",
+        "decimal(18,2",
+        "bigint[]",
+        "varchar(99999999999)",
+    ):
         yield case(f"a column of {column}", source, SOURCE.replace("type: bigint", f'type: "{column}"'), 2, source + ":11: ")
     for share in ("1.5", "-0.1", ".nan", ".inf"):
         yield case(f"a share of {share}", source, SOURCE.replace("0.5", share), 2, source)
     for written in ("'\\r'", '"\\n"', "ab", "é", '""', '"\\0"'):
         wrong = 0 if written == '"\\0"' else 2
         yield case(f"a delimiter of {written}", source, SOURCE.replace("csv: {}", f"csv: {{ delimiter: {written} }}"), wrong)
-    for pattern in ("a" * 100_000, "{" * 5_000, "{a,b}" * 2_000, "**/" * 2_000 + "*", "[" + "a" * 50_000, "a/../b", "/etc/*", "\\\\..\\\\x", "a\\0b", "\\n"):
+    for pattern in (
+        "a" * 100_000,
+        "{" * 5_000,
+        "{a,b}" * 2_000,
+        "**/" * 2_000 + "*",
+        "[" + "a" * 50_000,
+        "a/../b",
+        "/etc/*",
+        "\\\\..\\\\x",
+        "a\\0b",
+        "\\n",
+    ):
         wrong = 0 if pattern in ("a" * 100_000, "{a,b}" * 2_000, "**/" * 2_000 + "*", "a\\0b", "\\n", "\\\\..\\\\x") else 2
         yield case(f"a path of {pattern[:12]} ({len(pattern)})", source, SOURCE.replace('"*"', f'"{pattern}"'), wrong)
     for form in ("%", "%Q", "%9999f", "%" * 10_000, "é%Y", "%Y" * 5_000):
-        yield case(f"a format of {form[:8]} ({len(form)})", source, SOURCE.replace("{ type: varchar }", f'{{ type: date, format: "{form}" }}'), 2)
+        yield case(
+            f"a format of {form[:8]} ({len(form)})", source, SOURCE.replace("{ type: varchar }", f'{{ type: date, format: "{form}" }}'), 2
+        )
     yield case("a contract of 10,000 brackets", CONTRACT_FILE, "[" * 10_000, 2, f"{CONTRACT_FILE}:1: ")
     yield case("a contract that is not UTF-8", CONTRACT_FILE, b"table: \xff\n", 2, "orders_seen.yml", "UTF-8")
-    bounds = CONTRACT.format(table="orders_seen").replace("required: true", "required: true, minimum: 9223372036854775807, maximum: -9223372036854775808")
+    bounds = CONTRACT.format(table="orders_seen").replace(
+        "required: true", "required: true, minimum: 9223372036854775807, maximum: -9223372036854775808"
+    )
     yield case("bounds that exclude all", CONTRACT_FILE, bounds, 2, f"{CONTRACT_FILE}:6: ")
 
 

@@ -35,7 +35,7 @@ use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col};
+use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext, col};
 use datafusion::sql::parser::Statement;
 use object_store::ObjectStore;
 
@@ -180,6 +180,18 @@ impl Session {
     /// What is wrong with the SQL.
     pub async fn plan_text(&self, sql: &str) -> Result<LogicalPlan> {
         self.context.state().create_logical_plan(sql).await
+    }
+
+    /// Refuses a plan that does more than read: `copy … to`, `insert`, `create`, `set`.
+    ///
+    /// # Errors
+    /// When it does.
+    pub fn refuse_writes(&self, plan: &LogicalPlan) -> Result<()> {
+        let reads = SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false);
+        reads.verify_plan(plan)
     }
 
     /// `plan` after type coercion and simplification; fails where types do not fit.

@@ -328,6 +328,9 @@ pub(super) fn outputs(compiling: &mut Compiling<'_>) {
         if RESERVED_TABLES.contains(&table.value.as_str()) {
             let message = format!("`{}` is published by itself", table.value);
             compiling.fault("cvm::plan::output", table.at, message, "leave it out");
+        } else if !is_name(&table.value) {
+            let message = format!("`{}` is no name for a table that readers see", table.value);
+            compiling.fault("cvm::plan::output", table.at, message, NAME_HELP);
         } else if !seen.insert(table.value.clone()) {
             let message = format!("`{}` is published twice", table.value);
             compiling.fault("cvm::plan::output", table.at, message, "name it once");

@@ -75,9 +75,10 @@ impl PublishedTables {
     /// The rows of a query.
     ///
     /// # Errors
-    /// When the query is wrong or an object cannot be read.
+    /// When the query is wrong or does more than read, or an object cannot be read.
     pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
         let plan = self.session.plan_text(sql).await?;
+        self.session.refuse_writes(&plan)?;
         Ok(self.session.frame(plan).collect().await?)
     }
 }
