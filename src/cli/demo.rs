@@ -48,7 +48,14 @@ pub(super) async fn demo(arguments: &DemoArguments, registry: &Registry) -> Resu
         inputs: Inputs::default(),
         reuse: false,
     };
-    let report = run::execute(&plan, folder.clone(), what, &arguments.limits).await?;
+    let report = run::execute(
+        &plan,
+        folder.clone(),
+        what,
+        &arguments.limits,
+        run::stop_on_signal(),
+    )
+    .await?;
     console::err(&summary::of(&report));
     let findings = Findings::read(&plan, &folder).await?;
     console::out(&tell(&made, &findings, &folder))

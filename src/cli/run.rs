@@ -15,6 +15,8 @@ use crate::run::{self, Inputs, Observer, RunOptions, RunReport};
 use crate::score::Registry;
 
 pub(super) async fn run(arguments: &RunArguments, registry: &Registry) -> Result<(), CliError> {
+    // Planning, too, is to end with its code.
+    let stop = stop_on_signal();
     let (plan, root) = plan_of(&arguments.pipeline, registry).await?;
     let (inputs, as_of) = match (&arguments.replay, arguments.as_of) {
         (Some(run_id), _) => {
@@ -31,7 +33,7 @@ pub(super) async fn run(arguments: &RunArguments, registry: &Registry) -> Result
         inputs,
         reuse: !arguments.no_cache,
     };
-    let report = execute(&plan, root, what, &arguments.limits).await?;
+    let report = execute(&plan, root, what, &arguments.limits, stop).await?;
     if is_human(arguments.limits.log) {
         console::err(&summary::of(&report));
     }
@@ -45,12 +47,13 @@ pub(super) struct WhatToRun {
     pub(super) reuse: bool,
 }
 
-/// Runs a plan, watched as the user asked for, and stopped by SIGTERM or Ctrl-C.
+/// Runs a plan, watched as the user asked for, until `stop` turns true.
 pub(super) async fn execute(
     plan: &Plan,
     root: PathBuf,
     what: WhatToRun,
     limits: &Limits,
+    stop: watch::Receiver<bool>,
 ) -> Result<RunReport, CliError> {
     let observer: Arc<dyn Observer> = if is_human(limits.log) {
         Arc::new(Display::new())
@@ -68,7 +71,7 @@ pub(super) async fn execute(
         root,
         observers: vec![observer],
         clock: Arc::new(chrono::Utc::now),
-        stop: stop_on_signal(),
+        stop,
     };
     Ok(run::run(plan, options).await?)
 }
