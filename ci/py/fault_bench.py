@@ -13,7 +13,7 @@ from fault_proxy import FaultProxy, Rule
 from published import Published, sha256
 from s3 import BUCKET, Server
 
-DAYS = ("2024-01-01", "2024-07-01")
+DAYS = ("2023-01-01", "2024-01-01")
 CUSTOMERS, NOTES = 600, 30_000
 TABLES = {"tables": FEW_TABLES, "notes": ("stg_remarks__notes",)}
 RUN_SECONDS = 120
@@ -46,6 +46,8 @@ class Case:
     more: Callable[["Bench", Outcome], Iterable[str]] = lambda bench, outcome: ()
     # Readers may see the new tables at the paths behind the manifest, the old ones at some stable paths.
     commits: bool = False
+    # Whether the store lets the run remove what it wrote.
+    cleans: bool = True
 
 
 @dataclass
@@ -55,7 +57,16 @@ class Seen:
     commits: int
     files: dict[str, str]
     stable: dict[str, str]
+    # Markers, and files of runs that no commit shows.
+    litter: set[str]
+    # Where a file of the commit is not what its manifest says.
     faults: list[str] = field(default_factory=list)
+
+
+def litter(target: Path, runs: set[str]) -> set[str]:
+    files = [path for path in target.glob("*/run=*/*") if path.parent.name[4:] not in runs]
+    files += [path for path in target.glob("_cvm/runs/*.json") if path.stem not in runs]
+    return {str(path.relative_to(target)) for path in (*files, *target.glob("_cvm/running/*.json"))}
 
 
 def is_remote(where: str) -> bool:
@@ -70,7 +81,8 @@ class Bench:
         # What is published locally, and what fills the disk, lies on a small disk of its own.
         self.project, self.raw, self.disk = work / "project", work / "raw", work / "disk"
         self.lake, self.tags = self.disk / "lake", {}
-        self.patience = RUN_SECONDS
+        self.patience, self.known = RUN_SECONDS, {}
+        self.last: dict[tuple[str, bool], Seen] = {}
         self.days = cycle(DAYS)
         self.expected: dict[tuple[str, str], dict[str, str]] = {}
 
@@ -122,16 +134,28 @@ class Bench:
             self.tags[path] = entry["ETag"]
 
     def seen(self, pipeline: str, where: str) -> Seen:
+        """What readers see now; it is told again as `last`."""
         published = self.target(pipeline, where)
         commits = published.commits()
-        if not commits:
-            return Seen(0, {}, {})
-        files = published.fingerprints(commits[-1])
-        stable = {name: sha256(published.stable(name)) for name in files if published.stable(name).exists()}
-        return Seen(len(commits), files, stable, published.faults())
+        runs = {shown["run"] for commit in commits for shown in commit["tables"].values()}
+        tables = published.tables(commits[-1]) if commits else {}
+        seen = Seen(len(commits), {}, {}, litter(published.target, runs))
+        for name, entry in tables.items():
+            seen.files[name] = entry["files"][0]["sha256"]
+            stable = published.stable(name)
+            seen.stable[name] = self.sha256(stable) if stable.exists() else "absent"
+            seen.faults += [f"{file['path']} is not what its manifest says" for file in entry["files"]
+                            if self.sha256(published.target / file["path"]) != file["sha256"]]
+        self.last[pipeline, is_remote(where)] = seen
+        return seen
 
-    def markers(self, pipeline: str, where: str) -> list[str]:
-        return [path.name for path in (self.target(pipeline, where).target / "_cvm/running").glob("*.json")]
+    def sha256(self, path: Path) -> str:
+        """Worked out again only for a file that changed."""
+        status = path.stat()
+        key = (path, status.st_ino, status.st_mtime_ns, status.st_size)
+        if key not in self.known:
+            self.known[key] = sha256(path)
+        return self.known[key]
 
     def uploads(self) -> list[str]:
         """Multipart uploads that were begun and neither completed nor aborted."""
@@ -139,7 +163,9 @@ class Bench:
 
     def wrong(self, pipeline: str, where: str, day: str) -> list[str]:
         """Where readers do not see what a run of this day publishes."""
-        seen = self.seen(pipeline, where)
+        return self.differences(self.seen(pipeline, where), pipeline, day)
+
+    def differences(self, seen: Seen, pipeline: str, day: str) -> list[str]:
         expected = self.expected[pipeline, day]
         return seen.faults + [f"{name} is not that of {day}" for name, fingerprint in expected.items()
                               if not seen.files.get(name) == seen.stable.get(name) == fingerprint]

@@ -68,7 +68,8 @@ def in_a_page(count: int) -> Callable[[Bench], Callable[[], None]]:
     """Bytes in the middle of the last column's pages in the second row group."""
     def inject(bench: Bench) -> Callable[[], None]:
         column = pq.ParquetFile(bench.raw / "customers/all.parquet").metadata.row_group(1).column(1)
-        return spoiled("customers/all.parquet", lambda whole: flipped(whole, column.data_page_offset + column.total_compressed_size // 2, count))(bench)
+        middle = column.data_page_offset + column.total_compressed_size // 2
+        return spoiled("customers/all.parquet", lambda whole: flipped(whole, middle, count))(bench)
     return inject
 
 
@@ -130,8 +131,9 @@ def cases() -> list[Case]:
              run=run_with(elsewhere), more=nothing_left, **local),
         Case("the disk is full at a large table of the target", MACHINE, ("stg_remarks__notes", NO_SPACE), inject=disk_full(10 << 20),
              pipeline="notes", run=run_with(elsewhere), more=nothing_left, **local),
-        Case("the work folder is not there", MACHINE, ("work folder",), run=run_with(lambda bench: f"--work-folder={bench.work}/absent"), **local),
-        Case("the memory pool is too small for a table", MACHINE, ("int_purchase_days_sequenced", "--memory-limit"),
+        Case("the work folder is not there", MACHINE, ("work folder",),
+             run=run_with(lambda bench: f"--work-folder={bench.work}/absent"), **local),
+        Case("the memory pool is too small for a table", MACHINE, ("customers", "--memory-limit"),
              run=run_with(lambda bench: "--memory-limit=1MiB"), **local),
         Case("the memory pool is too small for a sort", MACHINE, ("stg_remarks__notes", "--memory-limit"), pipeline="notes",
              run=run_with(lambda bench: "--memory-limit=4MiB"), **local),

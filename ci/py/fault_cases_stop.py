@@ -87,27 +87,17 @@ def everything_hangs(bench: Bench):
         bench.proxy.rules.append(Rule(".*", "", Hold()))
 
 
-def ended(pipeline: str, where: str, reports: int | None, is_clean: bool) -> Callable[[Bench, Outcome], Iterable[str]]:
-    """In time, told in the termination message, with nothing left behind."""
+def ended(code: int | None) -> Callable[[Bench, Outcome], Iterable[str]]:
+    """In time, and told in the termination message where there is one."""
     def more(bench: Bench, outcome: Outcome) -> Iterable[str]:
         if outcome.seconds > SECONDS:
             yield f"it took {outcome.seconds:.1f} s to end"
-        if reports is not None:
-            yield from message_faults(bench.work / "termination-log", reports)
-        if not is_clean:
-            return
-        markers = bench.markers(pipeline, where)
-        if markers:
-            yield f"markers are still there: {markers}"
-        published = bench.target(pipeline, where)
-        runs = {shown["run"] for commit in published.commits() for shown in commit["tables"].values()}
-        left = sorted(str(path.relative_to(published.target)) for path in published.target.glob("*/run=*/*") if path.parent.name[4:] not in runs)
-        if left:
-            yield f"files are still there: {left}"
+        if code is not None:
+            yield from termination_faults(bench.work / "termination-log", code)
     return more
 
 
-def message_faults(path: Path, code: int) -> Iterable[str]:
+def termination_faults(path: Path, code: int) -> Iterable[str]:
     if not path.exists():
         yield "there is no termination message"
         return
@@ -123,17 +113,17 @@ def cases() -> list[Case]:
     asked = ("asked to stop",)
 
     def held(name: str, method: str, path: str, pipeline: str = "tables", code: int = TERMINATED, says=asked, commits=False,
-             is_clean=True, then: Callable[[Bench], None] = lambda bench: None) -> Case:
+             cleans=True, then: Callable[[Bench], None] = lambda bench: None) -> Case:
         return Case(f"SIGTERM {name}", code, says, lambda bench: [Rule(method, path, Hold())], where="patient", pipeline=pipeline,
-                    run=when_held(then), more=ended(pipeline, "patient", code, is_clean), commits=commits)
+                    run=when_held(then), more=ended(code), commits=commits, cleans=cleans)
 
     def told(name: str, pipeline: str, *words: str) -> Case:
         return Case(f"SIGTERM {name}", TERMINATED, asked, where="local", pipeline=pipeline, run=at_event(*words),
-                    more=ended(pipeline, "local", TERMINATED, True))
+                    more=ended(TERMINATED))
 
     return [
         held("while the target is listed", "GET", f"{LISTING}lake"),
-        held("while the marker is put up", "PUT", MARKER, is_clean=False),
+        held("while the marker is put up", "PUT", MARKER),
         held("while raw objects are listed", "GET", f"{LISTING}raw"),
         held("while reading CSV", "GET", ORDERS),
         held("while reading Parquet", "GET", CUSTOMERS),
@@ -141,12 +131,11 @@ def cases() -> list[Case]:
         held("while writing a table in parts", "PUT", PART, pipeline="notes"),
         held("while reading back", "HEAD", DATA),
         held("while the manifest is written", "PUT", MANIFEST),
-        held("while the commit is made", "PUT", COMMIT, code=TRANSIENT, says=("asked to stop", "old tables or the new"), is_clean=False),
-        held("while stable paths are replaced", "PUT", STABLE, code=TRANSIENT, says=("asked to stop",), commits=True, is_clean=False),
-        held("while the store hangs at everything", "GET", ORDERS, is_clean=False, then=everything_hangs),
-        Case("SIGTERM while planning", TERMINATED, asked, where="local", run=at_once(0.06), more=ended("tables", "local", None, True)),
+        held("while the commit is made", "PUT", COMMIT, code=TRANSIENT, says=("asked to stop", "old tables or the new"), cleans=False),
+        held("while stable paths are replaced", "PUT", STABLE, code=TRANSIENT, says=("asked to stop",), commits=True),
+        held("while the store hangs at everything", "GET", ORDERS, cleans=False, then=everything_hangs),
+        Case("SIGTERM while planning", TERMINATED, asked, where="local", run=at_once(0.06), more=ended(None)),
         told("at a stage", "tables", "stage_started", "int_customers_acquired"),
-        told("at a score", "tables", "stage_started", "customer_lifetimes"),
-        told("at a table", "tables", "stage_started", "publish", "kpis"),
+        told("at a table", "tables", "stage_started", "publish", "sales_coverage"),
         told("at a large table", "notes", "stage_started", "publish"),
     ]

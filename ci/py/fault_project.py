@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-FEW_TABLES = ("customers", "kpis", "sales_coverage")
+FEW_TABLES = ("customers", "sales_coverage")
 SEED = 7
 # Attempts of a request are the first and these.
 MAX_RETRIES = 3

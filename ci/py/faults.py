@@ -10,13 +10,12 @@ publishes what a run without it does.
 
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import fault_cases_local
 import fault_cases_remote
 import fault_cases_stop
-from fault_bench import Bench, Case, Outcome, Seen
+from fault_bench import Bench, Case, Outcome, Seen, is_remote
 from fault_proxy import FaultProxy
 from s3 import Server
 
@@ -24,8 +23,11 @@ from s3 import Server
 LINES = 10
 
 
-def message_faults(outcome: Outcome, says: Iterable[str]) -> list[str]:
+def message_faults(outcome: Outcome, says: tuple[str, ...]) -> list[str]:
+    """The first of `says` is what the first line names."""
     found = [f"the message does not say `{words}`" for words in says if words not in outcome.said]
+    if says and says[0] not in outcome.said.partition("\n")[0]:
+        found.append(f"the first line does not name `{says[0]}`")
     if len(outcome.lines()) > LINES:
         found.append(f"the message has {len(outcome.lines())} lines")
     if "panicked" in outcome.said:
@@ -34,22 +36,24 @@ def message_faults(outcome: Outcome, says: Iterable[str]) -> list[str]:
 
 
 def published_faults(bench: Bench, case: Case, day: str, before: Seen) -> list[str]:
-    """What readers should not see after the run."""
-    if case.code == 0:
-        found = bench.wrong(case.pipeline, case.where, day)
-        after = bench.seen(case.pipeline, case.where)
-        return found + ([] if after.commits == before.commits + 1 else [f"{before.commits} commits became {after.commits}"])
+    """What readers should not see after the run, and what should not lie there."""
     after = bench.seen(case.pipeline, case.where)
+    found = [f"it left {path}" for path in sorted(after.litter - before.litter)[:3]] if case.cleans else []
+    if case.code == 0:
+        found += [] if after.commits == before.commits + 1 else [f"{before.commits} commits became {after.commits}"]
+        return found + bench.differences(after, case.pipeline, day)
     if case.commits:
         expected = bench.expected[case.pipeline, day].items()
-        found = [f"{name} is neither old nor new" for name, of in after.stable.items() if of not in (before.stable[name], after.files[name])]
-        return after.faults + found + ["the commit does not show the new tables" for name, of in expected if after.files[name] != of][:1]
-    return [] if after == before else ["readers do not see the old tables"]
+        found += ["the commit does not show the new tables" for name, of in expected if after.files[name] != of][:1]
+        strange = [name for name, of in after.stable.items() if of not in (before.stable[name], after.files[name])]
+        return after.faults + found + [f"{name} is neither old nor new" for name in strange]
+    is_same = (after.commits, after.files, after.stable, after.faults) == (before.commits, before.files, before.stable, [])
+    return found + ([] if is_same else ["readers do not see the old tables"])
 
 
 def run_case(bench: Bench, case: Case) -> list[str]:
     """What was not as it should be."""
-    before, day = bench.seen(case.pipeline, case.where), next(bench.days)
+    before, day = bench.last[case.pipeline, is_remote(case.where)], next(bench.days)
     rules = case.rules(bench)
     bench.proxy.inject(*rules)
     undo = case.inject(bench)
