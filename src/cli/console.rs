@@ -54,7 +54,7 @@ pub(super) fn fault(error: &CliError) {
 /// failure itself; then why, each in a line; then what did not come about for it.
 fn told(error: &(dyn Error + 'static)) -> String {
     let chain: Vec<&(dyn Error + 'static)> =
-        iter::successors(Some(error), |error| error.source()).collect();
+        iter::successors(Some(error), |error| (*error).source()).collect();
     let is_cause =
         |error: &&(dyn Error + 'static)| error.is::<SourceError>() || error.is::<PublishError>();
     let cause = chain.iter().rposition(is_cause).unwrap_or(0);
