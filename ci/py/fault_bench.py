@@ -110,7 +110,11 @@ class Bench:
         return process
 
     def finish(self, process: subprocess.Popen) -> Outcome:
-        _, said = process.communicate(timeout=RUN_SECONDS)
+        try:
+            _, said = process.communicate(timeout=RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            _, said = process.communicate()
         return Outcome(process.returncode, said, time.monotonic() - process.began)
 
     def target(self, pipeline: str, where: str) -> Published:

@@ -274,10 +274,12 @@ impl Sink for Publication {
     }
 
     async fn abandon(&self) -> Result<(), PublishError> {
-        if !self.maybe_committed.load(Ordering::SeqCst) {
-            self.remove_prepared().await?;
-        }
-        self.rest().await
+        let removed = match self.maybe_committed.load(Ordering::SeqCst) {
+            true => Ok(()),
+            false => self.remove_prepared().await,
+        };
+        // What could not be removed is no reason to be taken for alive.
+        self.rest().await.and(removed)
     }
 }
 
