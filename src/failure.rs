@@ -30,19 +30,3 @@ impl FailureKind {
         }
     }
 }
-
-/// What went wrong, and why: an error and its causes, without those that their effect has quoted already.
-pub fn causes(error: &dyn std::error::Error) -> Vec<String> {
-    let mut last = error.to_string();
-    let mut said = vec![last.clone()];
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let message = inner.to_string();
-        if !last.contains(&message) {
-            said.push(message.clone());
-        }
-        last = message;
-        cause = inner.source();
-    }
-    said
-}

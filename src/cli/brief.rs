@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use super::{CliError, console};
-use crate::failure::causes;
 use crate::run::{Event, Observer};
 
 /// The brief has to fit into the 4,096 bytes that Kubernetes keeps of a termination message.
@@ -146,13 +145,20 @@ impl Observer for Briefing {
     }
 }
 
-/// A failure with its causes; of faults in the project's files the first, and how many there are.
+/// A failure, its cause first; of faults in the project's files the first, and how many there are.
 fn message(error: &CliError) -> String {
     match error {
         CliError::Problems(problems) => problems
             .first()
             .map_or_else(|| error.to_string(), |first| format!("{error}: {first}")),
-        _ => causes(error).join(": "),
+        _ => {
+            let told = console::told(error);
+            let lines = told.lines().map(str::trim);
+            let lines: Vec<&str> = lines
+                .map(|line| line.trim_start_matches("error: "))
+                .collect();
+            lines.join("; ")
+        }
     }
 }
 
@@ -218,7 +224,7 @@ mod tests {
         assert_eq!(brief["exit_code"], 1);
         assert_eq!(
             brief["failure"]["message"],
-            "cannot read the pipeline: gone"
+            "cannot read the pipeline; because: gone"
         );
     }
 

@@ -1,12 +1,21 @@
 //! Printing: results to standard output, everything else to standard error.
 
+use std::error::Error;
 use std::io::{self, IsTerminal, Write};
+use std::iter;
 
+use datafusion::error::DataFusionError;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
 use super::CliError;
-use crate::failure::causes;
+use crate::publish::PublishError;
+use crate::source::SourceError;
 use crate::spec::problem::Problem;
+
+/// What a person is shown of causes and effects at most, besides the failure itself.
+const MORE_LINES: usize = 9;
+/// Characters of what a store or the engine says: some answer with a page.
+const LINE_CHARS: usize = 500;
 
 /// Prints a result. A reader that went away (`| head`) is no fault.
 pub(super) fn out(text: &str) -> Result<(), CliError> {
@@ -33,17 +42,69 @@ pub(super) fn is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Prints a failure: every fault of the project's files with its snippet, or the chain of causes.
+/// Prints a failure: every fault of the project's files with its snippet, then what [`told`] says.
 pub(super) fn fault(error: &CliError) {
     if let CliError::Problems(problems) = error {
         err(&render(problems));
     }
-    let mut text = format!("error: {error}\n");
-    for cause in causes(error).iter().skip(1) {
-        let cause = cause.replace('\n', "\n           ");
-        text.push_str(&format!("  because: {cause}\n"));
+    err(&told(error));
+}
+
+/// A failure with its cause first, which is the innermost error that names a raw table or a published object, or else the
+/// failure itself; then why, each in a line; then what did not come about for it.
+pub(super) fn told(error: &(dyn Error + 'static)) -> String {
+    let chain: Vec<&(dyn Error + 'static)> =
+        iter::successors(Some(error), |error| (*error).source()).collect();
+    let is_cause =
+        |error: &&(dyn Error + 'static)| error.is::<SourceError>() || error.is::<PublishError>();
+    let cause = chain.iter().rposition(is_cause).unwrap_or(0);
+    let mut text = String::new();
+    let mut more = Vec::new();
+    let mut said = String::new();
+    for (at, error) in chain.iter().enumerate().skip(cause) {
+        let message = error.to_string();
+        if at == cause {
+            text = format!("error: {message}\n");
+        } else if !said.contains(&message) {
+            // A cause that its effect has quoted already is not said again.
+            more.push(format!("  because: {}\n", in_a_line(*error, &message)));
+        }
+        said = message;
     }
-    err(&text);
+    let effects = chain
+        .iter()
+        .take(cause)
+        .rev()
+        .map(|error| error.to_string());
+    let quoted = text.trim_start_matches("error: ").trim_end().to_owned();
+    for effect in effects.filter(|effect| !effect.contains(&quoted)) {
+        more.push(format!("  so: {}\n", effect.replace('\n', " ")));
+    }
+    text.extend(more.into_iter().take(MORE_LINES));
+    text
+}
+
+/// What others say, in a line.
+fn in_a_line(error: &(dyn Error + 'static), message: &str) -> String {
+    let engine = error.downcast_ref::<DataFusionError>();
+    if let Some(DataFusionError::ResourcesExhausted(reason)) =
+        engine.map(DataFusionError::find_root)
+    {
+        // The engine lists who holds how much, and names options that are not ours.
+        let last = reason
+            .rsplit_once("Error: ")
+            .map_or(reason.as_str(), |(_, last)| last);
+        return format!(
+            "it does not fit into the memory for operators, even with what they spill; raise --memory-limit: {}",
+            last.trim()
+        );
+    }
+    let words: Vec<&str> = message.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(LINE_CHARS) {
+        Some((end, _)) => format!("{} …", line.get(..end).unwrap_or(&line)),
+        None => line,
+    }
 }
 
 /// Faults with snippets and remedies; plain characters where nobody looks.
@@ -61,4 +122,60 @@ pub(super) fn render(problems: &[Problem]) -> String {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::RunError;
+    use crate::stage::StageError;
+    use crate::store::StoreError;
+
+    fn stage(source: DataFusionError) -> CliError {
+        CliError::Run(RunError::Stage(StageError::Engine {
+            stage: "stg_shop__orders".to_owned(),
+            source,
+        }))
+    }
+
+    #[test]
+    fn the_cause_comes_first_and_a_page_takes_one_line() {
+        let page = "502 Bad Gateway: <html>\r\n<body>\r\n<p>no</p>\r\n</body>\r\n</html>\r\n";
+        let source = SourceError::Store {
+            table: "shop.orders".to_owned(),
+            file: "orders/1.csv".to_owned(),
+            source: Box::new(StoreError::Access {
+                url: "s3://raw/orders/1.csv".to_owned(),
+                source: object_store::Error::Generic {
+                    store: "S3",
+                    source: page.into(),
+                },
+            }),
+        };
+        assert_eq!(
+            told(&stage(source.into())),
+            "error: shop.orders: cannot read `orders/1.csv`\n  \
+             because: cannot reach `s3://raw/orders/1.csv`\n  \
+             because: Generic S3 error: 502 Bad Gateway: <html> <body> <p>no</p> </body> </html>\n  \
+             so: the table `stg_shop__orders` could not be made\n"
+        );
+    }
+
+    #[test]
+    fn too_little_memory_names_the_option() {
+        let engine = DataFusionError::ResourcesExhausted(
+            "Additional allocation failed for Sort[0] with top memory consumers as:\n  Sort[0] consumed 0 B.\n\
+             Error: Failed to allocate additional 10.0 MB for Sort[0]"
+                .to_owned(),
+        );
+        assert_eq!(
+            told(&stage(DataFusionError::Context(
+                "more words".to_owned(),
+                Box::new(engine)
+            ))),
+            "error: the table `stg_shop__orders` could not be made\n  \
+             because: it does not fit into the memory for operators, even with what they spill; raise --memory-limit: \
+             Failed to allocate additional 10.0 MB for Sort[0]\n"
+        );
+    }
 }

@@ -49,7 +49,14 @@ pub(super) async fn demo(arguments: &DemoArguments, registry: &Registry) -> Resu
         reuse: false,
         observer: None,
     };
-    let report = run::execute(&plan, folder.clone(), what, &arguments.limits).await?;
+    let report = run::execute(
+        &plan,
+        folder.clone(),
+        what,
+        &arguments.limits,
+        run::stop_on_signal(),
+    )
+    .await?;
     console::err(&summary::of(&report));
     let findings = Findings::read(&plan, &folder).await?;
     console::out(&tell(&made, &findings, &folder))

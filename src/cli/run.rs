@@ -29,6 +29,8 @@ async fn run_observed(
     registry: &Registry,
     briefing: Arc<Briefing>,
 ) -> Result<(), CliError> {
+    // Planning, too, is to end with its code.
+    let stop = stop_on_signal();
     let (plan, root) = plan_of(&arguments.pipeline, registry).await?;
     let (inputs, as_of) = match (&arguments.replay, arguments.as_of) {
         (Some(run_id), _) => {
@@ -46,7 +48,7 @@ async fn run_observed(
         reuse: !arguments.no_cache,
         observer: Some(briefing),
     };
-    let report = execute(&plan, root, what, &arguments.limits).await?;
+    let report = execute(&plan, root, what, &arguments.limits, stop).await?;
     if is_human(arguments.limits.log) {
         console::err(&summary::of(&report));
     }
@@ -62,12 +64,13 @@ pub(super) struct WhatToRun {
     pub(super) observer: Option<Arc<dyn Observer>>,
 }
 
-/// Runs a plan, watched as the user asked for, and stopped by SIGTERM or Ctrl-C.
+/// Runs a plan, watched as the user asked for, until `stop` turns true.
 pub(super) async fn execute(
     plan: &Plan,
     root: PathBuf,
     what: WhatToRun,
     limits: &Limits,
+    stop: watch::Receiver<bool>,
 ) -> Result<RunReport, CliError> {
     let observer: Arc<dyn Observer> = if is_human(limits.log) {
         Arc::new(Display::new())
@@ -85,7 +88,7 @@ pub(super) async fn execute(
         root,
         observers: std::iter::once(observer).chain(what.observer).collect(),
         clock: Arc::new(chrono::Utc::now),
-        stop: stop_on_signal(),
+        stop,
     };
     Ok(run::run(plan, options).await?)
 }

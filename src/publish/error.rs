@@ -42,6 +42,15 @@ pub enum PublishError {
         /// What the store answered.
         source: StoreError,
     },
+    /// The process was to stop while the commit was being made or stable paths were being replaced.
+    #[error(
+        "the run was asked to stop while it made commit {number}; readers see the old tables or the new ones, whole, and the \
+         next run settles it"
+    )]
+    CutShort {
+        /// The commit's number.
+        number: u64,
+    },
     /// The commit stands, but some stable paths still show the run before.
     #[error(
         "commit {number} is published, but not every stable path shows it yet; the next run rolls them forward"
@@ -258,6 +267,7 @@ impl PublishError {
             Self::Concurrent { .. } => FailureKind::ConcurrentRun,
             Self::Store { source, .. } => store_kind(source),
             Self::CommitUnknown { .. }
+            | Self::CutShort { .. }
             | Self::StablePathsBehind { .. }
             | Self::ReadBack { .. }
             | Self::Footer { .. } => FailureKind::TransientStore,
@@ -285,19 +295,45 @@ fn told(found: Option<u64>) -> String {
     found.map_or_else(|| "is gone".to_owned(), |bytes| format!("has {bytes}"))
 }
 
-/// Denied access and unsupported operations need a person; anything else may pass.
+/// As everywhere, but that what a run has written itself may be found again.
 fn store_kind(source: &StoreError) -> FailureKind {
     match source {
-        StoreError::PermissionDenied { .. }
-        | StoreError::Unauthenticated { .. }
-        | StoreError::NotImplemented { .. }
-        | StoreError::NotSupported { .. }
-        | StoreError::InvalidPath { .. }
-        | StoreError::UnknownConfigurationKey { .. } => FailureKind::Configuration,
-        // A local store wraps what the system says: a folder that may not be written does not become so by waiting.
-        StoreError::Generic { .. } if classify(source) == FailureKind::Configuration => {
-            FailureKind::Configuration
-        }
-        _ => FailureKind::TransientStore,
+        StoreError::NotFound { .. } => FailureKind::TransientStore,
+        other => classify(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind_of(source: StoreError) -> FailureKind {
+        PublishError::store("write", &Path::from("a/b"))(source).kind()
+    }
+
+    #[test]
+    fn a_refused_listing_and_a_full_disk_are_not_transient() {
+        let refused = StoreError::Generic {
+            store: "S3",
+            source: "Error performing list request: Server returned non-2xx status code: 403 Forbidden: "
+                .into(),
+        };
+        let full = StoreError::Generic {
+            store: "LocalFileSystem",
+            source: std::io::Error::from(std::io::ErrorKind::StorageFull).into(),
+        };
+        let gone = StoreError::NotFound {
+            path: "a/b".to_owned(),
+            source: "gone".into(),
+        };
+        let kinds = [refused, full, gone].map(kind_of);
+        assert_eq!(
+            kinds,
+            [
+                FailureKind::Configuration,
+                FailureKind::Internal,
+                FailureKind::TransientStore
+            ]
+        );
     }
 }

@@ -173,6 +173,21 @@ impl Publication {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What to tell of a commit that was not waited for to its end; none where it had not come to be made.
+    pub fn cut_short(&self) -> Option<PublishError> {
+        let number = self.base + 1;
+        let is_possible = self.maybe_committed.load(Ordering::SeqCst);
+        is_possible.then_some(PublishError::CutShort { number })
+    }
+
+    /// Takes down the marker of a run that was stopped while it began.
+    ///
+    /// # Errors
+    /// [`PublishError::Store`].
+    pub async fn withdraw(target: &Target, run_id: &str) -> Result<(), PublishError> {
+        delete_if_there(target, &target.marker(run_id)).await
+    }
+
     async fn remove_prepared(&self) -> Result<(), PublishError> {
         let tables: Vec<String> = self.prepared().keys().cloned().collect();
         for table in tables {
@@ -268,10 +283,12 @@ impl Sink for Publication {
     }
 
     async fn abandon(&self) -> Result<(), PublishError> {
-        if !self.maybe_committed.load(Ordering::SeqCst) {
-            self.remove_prepared().await?;
-        }
-        self.rest().await
+        let removed = match self.maybe_committed.load(Ordering::SeqCst) {
+            true => Ok(()),
+            false => self.remove_prepared().await,
+        };
+        // What could not be removed is no reason to be taken for alive.
+        self.rest().await.and(removed)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why a run failed, and which class of failure that is.
 
+use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use object_store::Error as ObjectError;
 
@@ -28,7 +29,7 @@ pub enum RunError {
     #[error(transparent)]
     Stage(#[from] StageError),
     /// Publication failed.
-    #[error("the tables could not be published")]
+    #[error("publishing did not come to its end")]
     Publish(#[from] PublishError),
     /// The engine failed outside any stage.
     #[error("the engine failed at `{table}`")]
@@ -147,6 +148,10 @@ fn engine_kind(error: &DataFusionError) -> FailureKind {
         return source.kind();
     }
     match error.find_root() {
+        // What spills meets the disk, not the data.
+        DataFusionError::ArrowError(arrow, _) if matches!(**arrow, ArrowError::IoError(..)) => {
+            FailureKind::Internal
+        }
         // A value that overflows or cannot be cast comes from the data.
         DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => FailureKind::DataQuality,
         _ => FailureKind::Internal,
@@ -166,4 +171,17 @@ fn inner_kind(error: &PublishError) -> Option<FailureKind> {
         cause = inner.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_fault_of_the_data() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let kinds = [ArrowError::from(full), ArrowError::DivideByZero]
+            .map(|error| engine_kind(&DataFusionError::from(error)));
+        assert_eq!(kinds, [FailureKind::Internal, FailureKind::DataQuality]);
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::checks::Checks;
 use super::error::RunError;
@@ -12,7 +13,6 @@ use super::previous::{Previous, history};
 use super::report::{Reporter, RunReport};
 use super::work::{Learned, RunAtWork};
 use super::{RunOptions, bounds, inputs, machine};
-use crate::failure::causes;
 use crate::plan::{Layer, Plan, PlannedStage};
 use crate::publish::{
     BeginOptions, CheckResult, Heartbeat, Publication, RunFacts, Sink, SourceManifest, Target,
@@ -20,6 +20,10 @@ use crate::publish::{
 };
 use crate::score::Pool;
 use crate::store::{self, StoreKind};
+
+/// How long a run that was asked to stop may still take to see its commit through, and then to clean up: schedulers wait for ten
+/// seconds or more.
+const GRACE: Duration = Duration::from_secs(4);
 
 /// Executes `plan` and publishes what it makes.
 ///
@@ -56,6 +60,22 @@ pub async fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError
             Err(error)
         }
     }
+}
+
+/// What went wrong, and why: an error and its causes, without those that their effect has quoted already.
+fn causes(error: &dyn std::error::Error) -> Vec<String> {
+    let mut last = error.to_string();
+    let mut said = vec![last.clone()];
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let message = inner.to_string();
+        if !last.contains(&message) {
+            said.push(message.clone());
+        }
+        last = message;
+        cause = inner.source();
+    }
+    said
 }
 
 /// The place that a plan publishes to.
@@ -107,39 +127,27 @@ async fn publish(
     let pool = Pool::new(options.threads)
         .map_err(|error| machine("threads")(std::io::Error::other(error)))?;
     let target = open_target(plan, &options.root)?;
-    if options.reuse
-        && let Some(commit) =
-            inputs::unchanged(plan, &target, options.as_of, &options.inputs, &options.root).await?
-    {
-        // A run that was killed right after its commit left stable paths behind.
-        refresh(&target).await?;
-        events.tell(&Event::Unchanged {
-            commit: commit.number,
-            run_id: commit.run_id,
-            url: target.url.to_string(),
-        });
-        return Ok(());
-    }
-    let begin = BeginOptions {
-        run_id: options.run_id.clone(),
-        pipeline: plan.pipeline.clone(),
-        pool: pool.threads(),
-        clock: Arc::clone(&options.clock),
-        heartbeat: Heartbeat::default(),
-        progress: None,
+    let begun = tokio::select! {
+        begun = begin(plan, options, events, &target, &pool) => begun?,
+        () = asked_to_stop(options) => {
+            // Its marker may be up already.
+            drop(within_grace(options, Publication::withdraw(&target, &options.run_id)).await);
+            return Err(RunError::Terminated);
+        }
     };
-    let publication = Publication::begin(target, begin).await?;
-    let mut stop = options.stop.clone();
+    let Some(publication) = begun else {
+        return Ok(());
+    };
     let prepared = tokio::select! {
         done = prepare(plan, options, events, &publication, pool) => done,
         rival = publication.should_give_way() => Err(RunError::Publish(rival)),
-        () = async { drop(stop.wait_for(|asked| *asked).await) } => Err(RunError::Terminated),
+        () = asked_to_stop(options) => Err(RunError::Terminated),
     };
     let Prepared { checks, sources } = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
             // The reason of the failure counts more than what could not be cleaned up: gc does that.
-            drop(publication.abandon().await);
+            drop(within_grace(options, publication.abandon()).await);
             return Err(error);
         }
     };
@@ -164,12 +172,72 @@ async fn publish(
         checks,
         report: serde_json::to_value(reporter.report()).unwrap_or_default(),
     };
-    let committed = publication.commit(facts).await?;
+    let committed = match within_grace(options, publication.commit(facts)).await {
+        Some(Ok(committed)) => committed,
+        ended => {
+            let error = match ended {
+                Some(Err(error)) => Some(error),
+                _ => publication.cut_short(),
+            };
+            drop(within_grace(options, publication.abandon()).await);
+            return Err(error.map_or(RunError::Terminated, RunError::Publish));
+        }
+    };
     events.tell(&Event::Committed {
         commit: committed.commit.number,
         url: publication.target().url.to_string(),
     });
     Ok(())
+}
+
+/// Begins the publication; none where readers see already what it would publish.
+async fn begin(
+    plan: &Plan,
+    options: &RunOptions,
+    events: &Events,
+    target: &Target,
+    pool: &Pool,
+) -> Result<Option<Publication>, RunError> {
+    if options.reuse
+        && let Some(commit) =
+            inputs::unchanged(plan, target, options.as_of, &options.inputs, &options.root).await?
+    {
+        // A run that was killed right after its commit left stable paths behind.
+        refresh(target).await?;
+        events.tell(&Event::Unchanged {
+            commit: commit.number,
+            run_id: commit.run_id,
+            url: target.url.to_string(),
+        });
+        return Ok(None);
+    }
+    let begin = BeginOptions {
+        run_id: options.run_id.clone(),
+        pipeline: plan.pipeline.clone(),
+        pool: pool.threads(),
+        clock: Arc::clone(&options.clock),
+        heartbeat: Heartbeat::default(),
+        progress: None,
+    };
+    Ok(Some(Publication::begin(target.clone(), begin).await?))
+}
+
+/// Resolves when the process is asked to stop.
+async fn asked_to_stop(options: &RunOptions) {
+    let mut stop = options.stop.clone();
+    drop(stop.wait_for(|asked| *asked).await);
+}
+
+/// Waits for the end of `work`; gives it up some time after the process was asked to stop, as when the store hangs.
+async fn within_grace<T>(options: &RunOptions, work: impl Future<Output = T>) -> Option<T> {
+    let patience = async {
+        asked_to_stop(options).await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        done = work => Some(done),
+        () = patience => None,
+    }
 }
 
 /// Why a table has no rows, as far as the plan tells.

@@ -42,7 +42,7 @@ pub enum SourceError {
         #[source]
         source: Box<StoreError>,
     },
-    /// An object is not what it was when the run listed it.
+    /// An object is not what it was when the run listed it, or is gone since.
     #[error(
         "{table}: {file} changed while it was being read; nothing that rests on it can be trusted"
     )]

@@ -231,6 +231,10 @@ impl Table {
     }
 
     pub(crate) fn unreadable(&self, file: &str, source: object_store::Error) -> SourceError {
+        // What was listed was there: whoever took it away may be about to put another in its place.
+        if self.store.kind.can_list() && matches!(source, object_store::Error::NotFound { .. }) {
+            return self.changed(file);
+        }
         SourceError::Store {
             table: self.source.to_string(),
             file: file.to_owned(),

@@ -1,0 +1,141 @@
+"""SIGTERM at many moments of a run under `deploy/cvm-report`, as a scheduler sends it.
+
+The store has no time limits of its own here but cvm's defaults, which are longer than a scheduler waits.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from fault_bench import Bench, Case, Outcome
+from fault_cases_remote import COMMIT, CUSTOMERS, DATA, LISTING, MANIFEST, MARKER, ORDERS, PART, STABLE
+from fault_proxy import Hold, Rule
+
+TERMINATED, TRANSIENT = 6, 5
+SECONDS = 10
+REPORT = Path("deploy/cvm-report").resolve()
+
+
+def start(bench: Bench, case: Case, day: str) -> subprocess.Popen:
+    binaries = bench.work / "bin"
+    if not binaries.exists():
+        binaries.mkdir()
+        (binaries / "cvm").symlink_to(bench.cvm)
+    message = bench.work / "termination-log"
+    message.unlink(missing_ok=True)
+    environment = bench.environment(case.where) | {"CVM_REPORT": str(message)}
+    environment["PATH"] = f"{binaries}:{environment['PATH']}"
+    command = [str(REPORT), *bench.command(case.pipeline, case.where, day)[1:]]
+    return subprocess.Popen(command, cwd=bench.project, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+                            start_new_session=True)
+
+
+def terminate(process: subprocess.Popen) -> Outcome:
+    """SIGTERM; the seconds are those until the end."""
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    try:
+        _, said = process.communicate(timeout=SECONDS + 2)
+    except subprocess.TimeoutExpired:
+        # Its session is its own: nothing else is in it.
+        os.killpg(process.pid, signal.SIGKILL)
+        _, said = process.communicate()
+    # The events are for the log; what a person is shown comes last.
+    told = [line for line in said.splitlines() if not line.startswith('{"event"')]
+    return Outcome(process.returncode, "\n".join(told), time.monotonic() - began)
+
+
+def when_held(then: Callable[[Bench], None] = lambda bench: None) -> Callable[[Bench, Case, str], Outcome]:
+    """Stops the run while the request of the first rule waits for its answer."""
+    def run(bench: Bench, case: Case, day: str) -> Outcome:
+        process = start(bench, case, day)
+        rule = bench.proxy.rules[0]
+        rule.has_fired.wait(bench.patience)
+        then(bench)
+        return terminate(process)
+    return run
+
+
+def at_event(*words: str) -> Callable[[Bench, Case, str], Outcome]:
+    """Stops the run when it tells of an event that has these words."""
+    def run(bench: Bench, case: Case, day: str) -> Outcome:
+        process = start(bench, case, day)
+        for line in process.stderr:
+            if all(word in line for word in words):
+                return terminate(process)
+        return Outcome(process.wait(), f"no event with {words}", 0.0)
+    return run
+
+
+def at_once(seconds: float) -> Callable[[Bench, Case, str], Outcome]:
+    """Stops cvm itself so soon after its start that it still plans."""
+    def run(bench: Bench, case: Case, day: str) -> Outcome:
+        command = [bench.cvm, *bench.command(case.pipeline, case.where, day)]
+        process = subprocess.Popen(command, cwd=bench.project, env=bench.environment(case.where), stderr=subprocess.PIPE,
+                                   stdout=subprocess.DEVNULL, text=True, start_new_session=True)
+        time.sleep(seconds)
+        return terminate(process)
+    return run
+
+
+def everything_hangs(bench: Bench):
+    with bench.proxy.lock:
+        bench.proxy.rules.append(Rule(".*", "", Hold()))
+
+
+def ended(code: int | None) -> Callable[[Bench, Outcome], Iterable[str]]:
+    """In time, and told in the termination message where there is one."""
+    def more(bench: Bench, outcome: Outcome) -> Iterable[str]:
+        if outcome.seconds > SECONDS:
+            yield f"it took {outcome.seconds:.1f} s to end"
+        if code is not None:
+            yield from termination_faults(bench.work / "termination-log", code)
+    return more
+
+
+def termination_faults(path: Path, code: int) -> Iterable[str]:
+    if not path.exists():
+        yield "there is no termination message"
+        return
+    report = json.loads(path.read_text())
+    failed = report.get("run_failed", {})
+    if report["exit_code"] != code or failed.get("exit_code") != code:
+        yield f"the termination message tells {report['exit_code']} and {failed.get('exit_code')}"
+    if os.path.getsize(path) > 4096:
+        yield f"the termination message has {os.path.getsize(path)} bytes: kubelet keeps 4096"
+
+
+def cases() -> list[Case]:
+    asked = ("asked to stop",)
+
+    def held(name: str, method: str, path: str, pipeline: str = "tables", code: int = TERMINATED, says=asked, commits=False,
+             cleans=True, then: Callable[[Bench], None] = lambda bench: None) -> Case:
+        return Case(f"SIGTERM {name}", code, says, lambda bench: [Rule(method, path, Hold())], where="patient", pipeline=pipeline,
+                    run=when_held(then), more=ended(code), commits=commits, cleans=cleans)
+
+    def told(name: str, pipeline: str, *words: str) -> Case:
+        return Case(f"SIGTERM {name}", TERMINATED, asked, where="local", pipeline=pipeline, run=at_event(*words),
+                    more=ended(TERMINATED))
+
+    return [
+        held("while the target is listed", "GET", f"{LISTING}lake"),
+        held("while the marker is put up", "PUT", MARKER),
+        held("while raw objects are listed", "GET", f"{LISTING}raw"),
+        held("while reading CSV", "GET", ORDERS),
+        held("while reading Parquet", "GET", CUSTOMERS),
+        held("while writing a table", "PUT", DATA),
+        held("while writing a table in parts", "PUT", PART, pipeline="notes"),
+        held("while reading back", "HEAD", DATA),
+        held("while the manifest is written", "PUT", MANIFEST),
+        held("while the commit is made", "PUT", COMMIT, code=TRANSIENT, says=("asked to stop", "old tables or the new"), cleans=False),
+        held("while stable paths are replaced", "PUT", STABLE, code=TRANSIENT, says=("asked to stop",), commits=True),
+        held("while the store hangs at everything", "GET", ORDERS, cleans=False, then=everything_hangs),
+        Case("SIGTERM while planning", TERMINATED, asked, where="local", run=at_once(0.06), more=ended(None)),
+        told("at a stage", "tables", "stage_started", "int_customers_acquired"),
+        told("at a table", "tables", "stage_started", "publish", "sales_coverage"),
+        told("at a large table", "notes", "stage_started", "publish"),
+    ]
