@@ -137,7 +137,6 @@ def cases() -> list[Case]:
              run=run_with(lambda bench: "--memory-limit=1MiB"), **local),
         Case("the memory pool is too small for a sort", MACHINE, ("stg_remarks__notes", "--memory-limit"), pipeline="notes",
              run=run_with(lambda bench: "--memory-limit=4MiB"), **local),
-        Case("a flipped byte in a Parquet page", DATA, ("office.customers", "all.parquet", "damaged"), inject=in_a_page(1), **local),
         Case("many flipped bytes in a Parquet page", DATA, ("office.customers", "all.parquet", "damaged"), inject=in_a_page(64), **local),
         Case("flipped bytes in a Parquet footer", DATA, ("office.customers", "all.parquet", "damaged"), inject=in_the_footer, **local),
         Case("a Parquet file cut short", DATA, ("office.customers", "all.parquet", "damaged"),
