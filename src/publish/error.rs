@@ -266,7 +266,8 @@ impl PublishError {
     }
 }
 
-/// Denied access and unsupported operations need a person; anything else may pass.
+/// Denied access and unsupported operations need a person; anything else may pass. A listing's error is told apart by its
+/// cause: object_store wraps that one whatever it is.
 fn store_kind(source: &StoreError) -> FailureKind {
     match source {
         StoreError::PermissionDenied { .. }
@@ -275,6 +276,7 @@ fn store_kind(source: &StoreError) -> FailureKind {
         | StoreError::NotSupported { .. }
         | StoreError::InvalidPath { .. }
         | StoreError::UnknownConfigurationKey { .. } => FailureKind::Configuration,
+        StoreError::Generic { .. } => crate::store::classify(source),
         _ => FailureKind::TransientStore,
     }
 }

@@ -18,6 +18,7 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 
 pub use error::StoreError;
+pub(crate) use error::classify;
 pub use open::open;
 
 /// What stands behind a store's URL.
