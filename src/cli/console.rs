@@ -6,6 +6,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 
 use super::CliError;
 use crate::spec::problem::Problem;
+use crate::store::redacted;
 
 /// Prints a result. A reader that went away (`| head`) is no fault.
 pub(super) fn out(text: &str) -> Result<(), CliError> {
@@ -24,7 +25,7 @@ pub(super) fn out(text: &str) -> Result<(), CliError> {
 
 /// Prints to standard error; there is nowhere to complain if that fails.
 pub(super) fn err(text: &str) {
-    drop(io::stderr().lock().write_all(text.as_bytes()));
+    drop(io::stderr().lock().write_all(redacted(text).as_bytes()));
 }
 
 /// Whether a person looks at standard error.

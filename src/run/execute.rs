@@ -50,7 +50,7 @@ pub async fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError
             events.tell(&Event::RunFailed {
                 kind: format!("{:?}", error.kind()),
                 exit_code: error.kind().exit_code(),
-                message: chain(&error),
+                message: crate::store::redacted(&chain(&error)),
             });
             Err(error)
         }
