@@ -276,7 +276,31 @@ fn store_kind(source: &StoreError) -> FailureKind {
         | StoreError::NotSupported { .. }
         | StoreError::InvalidPath { .. }
         | StoreError::UnknownConfigurationKey { .. } => FailureKind::Configuration,
-        StoreError::Generic { .. } => crate::store::classify(source),
+        StoreError::Generic { .. } => match crate::store::classify(source) {
+            FailureKind::Configuration => FailureKind::Configuration,
+            _ => FailureKind::TransientStore,
+        },
         _ => FailureKind::TransientStore,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FailureKind, StoreError, store_kind};
+
+    #[test]
+    fn a_refused_listing_needs_a_person() {
+        let listing = |answer: &str| StoreError::Generic {
+            store: "S3",
+            source: format!("Server returned non-2xx status code: {answer}").into(),
+        };
+        assert_eq!(
+            store_kind(&listing("403 Forbidden: ")),
+            FailureKind::Configuration
+        );
+        assert_eq!(
+            store_kind(&listing("503 Service Unavailable: ")),
+            FailureKind::TransientStore
+        );
     }
 }
