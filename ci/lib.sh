@@ -73,3 +73,25 @@ python_with() {
     "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
     touch "$folder/complete"
 }
+
+# npm_package NAME VERSION BEFORE: sets NPM_FOLDER to a folder whose node_modules holds the package, with everything that it
+# depends on as of the day BEFORE. Scripts of packages are not run.
+npm_package() {
+    command -v node > /dev/null && command -v npm > /dev/null || fail "$1 needs Node 20 or later: install node and npm"
+    NPM_FOLDER=$CACHE/npm/$1-$2-$3
+    [ -e "$NPM_FOLDER/complete" ] && return
+    say "installing $1 $2 from npm"
+    rm -rf "$NPM_FOLDER"
+    mkdir -p "$NPM_FOLDER"
+    npm install --prefix "$NPM_FOLDER" --before "$3" --ignore-scripts --no-audit --no-fund --loglevel error "$1@$2"
+    touch "$NPM_FOLDER/complete"
+}
+
+# same_bytes_through SCRIPT: publishes Online Retail locally, and has a script over ci/py/stores.py do the same with its store.
+same_bytes_through() {
+    need_data
+    build_cvm
+    make_work
+    CVM_RAW=file:$DATA CVM_LAKE=file:$WORK/lake quietly "$CVM" run pipelines/online_retail.yml --as-of 2011-12-10
+    run "$PYTHON" "$1" "$CVM" pipelines/online_retail.yml 2011-12-10 "$DATA/online_retail" "$WORK/lake/marts/online_retail" "$WORK"
+}

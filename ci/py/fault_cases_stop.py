@@ -1,4 +1,4 @@
-"""SIGTERM at many moments of a run under `deploy/cvm-report`, as a scheduler sends it.
+"""SIGTERM at many moments of a run, as a scheduler sends it.
 
 The store has no time limits of its own here but cvm's defaults, which are longer than a scheduler waits.
 """
@@ -17,19 +17,13 @@ from fault_proxy import Hold, Rule
 
 TERMINATED, TRANSIENT = 6, 5
 SECONDS = 10
-REPORT = Path("deploy/cvm-report").resolve()
 
 
 def start(bench: Bench, case: Case, day: str) -> subprocess.Popen:
-    binaries = bench.work / "bin"
-    if not binaries.exists():
-        binaries.mkdir()
-        (binaries / "cvm").symlink_to(bench.cvm)
     message = bench.work / "termination-log"
     message.unlink(missing_ok=True)
     environment = bench.environment(case.where) | {"CVM_REPORT": str(message)}
-    environment["PATH"] = f"{binaries}:{environment['PATH']}"
-    command = [str(REPORT), *bench.command(case.pipeline, case.where, day)[1:]]
+    command = [bench.cvm, *bench.command(case.pipeline, case.where, day), "--log", "json"]
     return subprocess.Popen(command, cwd=bench.project, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
                             start_new_session=True)
 
@@ -102,9 +96,8 @@ def termination_faults(path: Path, code: int) -> Iterable[str]:
         yield "there is no termination message"
         return
     report = json.loads(path.read_text())
-    failed = report.get("run_failed", {})
-    if report["exit_code"] != code or failed.get("exit_code") != code:
-        yield f"the termination message tells {report['exit_code']} and {failed.get('exit_code')}"
+    if report["exit_code"] != code or not report.get("failure", {}).get("message"):
+        yield f"the termination message tells {report['exit_code']} and {report.get('failure')}"
     if os.path.getsize(path) > 4096:
         yield f"the termination message has {os.path.getsize(path)} bytes: kubelet keeps 4096"
 

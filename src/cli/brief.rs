@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{CliError, console};
 use crate::run::{Event, Observer};
+use crate::store::redacted;
 
 /// The brief has to fit into the 4,096 bytes that Kubernetes keeps of a termination message.
 const MESSAGE_CHARS: usize = 1_000;
@@ -72,7 +73,7 @@ impl Briefing {
         }
         let written = serde_json::to_string(&brief)
             .map_err(std::io::Error::other)
-            .map(|text| text + "\n")
+            .map(|text| redacted(&text) + "\n")
             .and_then(|text| {
                 if file.as_os_str() == STANDARD_OUTPUT {
                     console::out(&text).map_err(std::io::Error::other)

@@ -11,6 +11,7 @@ use super::CliError;
 use crate::publish::PublishError;
 use crate::source::SourceError;
 use crate::spec::problem::Problem;
+use crate::store::redacted;
 
 /// What a person is shown of causes and effects at most, besides the failure itself.
 const MORE_LINES: usize = 9;
@@ -34,7 +35,7 @@ pub(super) fn out(text: &str) -> Result<(), CliError> {
 
 /// Prints to standard error; there is nowhere to complain if that fails.
 pub(super) fn err(text: &str) {
-    drop(io::stderr().lock().write_all(text.as_bytes()));
+    drop(io::stderr().lock().write_all(redacted(text).as_bytes()));
 }
 
 /// Whether a person looks at standard error.

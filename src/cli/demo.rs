@@ -40,7 +40,7 @@ pub(super) async fn demo(arguments: &DemoArguments, registry: &Registry) -> Resu
     let environment = |name: &str| match name {
         "CVM_DEMO_RAW" => Some(raw.clone()),
         "CVM_DEMO_LAKE" => Some(lake.clone()),
-        other => std::env::var(other).ok(),
+        other => super::project::environment(other),
     };
     let plan = compile_in(&project, PIPELINE, registry, &environment).await?;
     let what = run::WhatToRun {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::arguments::DocsArguments;
-use super::project::compile_in;
+use super::project::{compile_in, environment};
 use super::{CliError, console};
 use crate::docs::document;
 use crate::score::Registry;
@@ -11,7 +11,6 @@ use crate::spec::Project;
 
 pub(super) async fn docs(arguments: &DocsArguments, registry: &Registry) -> Result<(), CliError> {
     let (project, within) = Project::around(&arguments.pipeline)?;
-    let environment = |name: &str| std::env::var(name).ok();
     let plan = compile_in(&project, &within, registry, &environment).await?;
     let made = document(&project, &within, &plan, &environment).map_err(CliError::Problems)?;
     let by_default = || PathBuf::from("docs").join(&plan.pipeline);

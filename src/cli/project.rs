@@ -11,11 +11,19 @@ use crate::spec::Project;
 /// The plan of the pipeline file at `path`, and the folder of its project. Warnings are printed.
 pub(super) async fn plan_of(path: &Path, registry: &Registry) -> Result<(Plan, PathBuf), CliError> {
     let (project, within) = Project::around(path)?;
-    let plan = compile_in(&project, &within, registry, &|name| {
-        std::env::var(name).ok()
-    })
-    .await?;
+    let plan = compile_in(&project, &within, registry, &environment).await?;
     Ok((plan, project.root))
+}
+
+/// What `${name}` stands for: a variable of the process, or after `file:` the text of a file, as secrets are mounted. The line
+/// end that a file closes with is no part of it.
+pub(super) fn environment(name: &str) -> Option<String> {
+    match name.strip_prefix("file:") {
+        Some(path) => std::fs::read_to_string(path)
+            .ok()
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned()),
+        None => std::env::var(name).ok(),
+    }
 }
 
 /// The plan of a file of `project`.
@@ -32,4 +40,19 @@ pub(super) async fn compile_in(
         console::err(&format!("warning: {warning} ({})\n", warning.help));
     }
     Ok(plan)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::environment;
+
+    #[test]
+    fn a_mounted_file_is_read_without_its_last_line_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let name = format!("file:{}", path.display());
+        assert_eq!(environment(&name), None);
+        std::fs::write(&path, "hunter2\r\n").unwrap();
+        assert_eq!(environment(&name).as_deref(), Some("hunter2"));
+    }
 }

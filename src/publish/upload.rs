@@ -142,7 +142,10 @@ pub(super) async fn copy_whole(
     let store = &target.store;
     let failed = || PublishError::store("copy", from);
     let is_s3 = matches!(target.url.scheme(), "s3" | "s3a");
-    if is_s3 && store.head(from).await.map_err(failed())?.size > S3_COPY_LIMIT {
+    // object_store 0.13.2 has the two copies of Google's the wrong way round: the one that may replace is sent as the one
+    // that must not, and fails from the second publication on.
+    let is_gcs = target.url.scheme() == "gs";
+    if is_gcs || (is_s3 && store.head(from).await.map_err(failed())?.size > S3_COPY_LIMIT) {
         let mut bytes = store.get(from).await.map_err(failed())?.into_stream();
         let mut upload = Upload::new(Arc::clone(store), to.clone(), PART_BYTES);
         while let Some(part) = bytes.try_next().await.map_err(failed())? {

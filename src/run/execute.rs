@@ -55,7 +55,7 @@ pub async fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError
             events.tell(&Event::RunFailed {
                 kind: format!("{:?}", error.kind()),
                 exit_code: error.kind().exit_code(),
-                message: causes(&error).join(": "),
+                message: store::redacted(&causes(&error).join(": ")),
             });
             Err(error)
         }

@@ -47,13 +47,12 @@ pub enum StoreError {
         expected: &'static str,
     },
     /// The options and the environment do not make a usable store.
-    #[error("store `{url}` cannot be set up")]
+    #[error("store `{url}` cannot be set up: {reason}")]
     Setup {
         /// The store's URL.
         url: String,
-        /// Why.
-        #[source]
-        source: object_store::Error,
+        /// Why, without the values of options.
+        reason: String,
     },
     /// A request failed, after retries where they make sense.
     #[error("cannot reach `{url}`")]

@@ -11,6 +11,7 @@
 
 mod error;
 mod open;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use object_store::path::{Path, PathPart};
 pub use error::StoreError;
 pub(crate) use error::classify;
 pub use open::open;
+pub(crate) use secrets::redacted;
 
 /// What stands behind a store's URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -15,7 +15,7 @@ use object_store::path::Path;
 use object_store::{ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::Url;
 
-use super::{Store, StoreError, StoreKind};
+use super::{Store, StoreError, StoreKind, secrets};
 
 /// Options that cvm reads itself, for every remote store: how often a request is tried again.
 const MAX_RETRIES: &str = "max_retries";
@@ -50,11 +50,13 @@ pub fn open(url: &str, options: &Options, base_dir: &path::Path) -> Result<Store
         reason: error.to_string(),
     })?;
     let shown = shown_url(&parsed);
-    let (scheme, prefix) = ObjectStoreScheme::parse(&parsed).map_err(|error| StoreError::Url {
+    // object_store's own words quote the URL with all that is in it.
+    let (scheme, prefix) = ObjectStoreScheme::parse(&parsed).map_err(|_| StoreError::Url {
         url: shown.clone(),
-        reason: error.to_string(),
+        reason: "unknown scheme, or no bucket or host".to_owned(),
     })?;
     refuse_secrets(&parsed, &shown)?;
+    secrets::remember(options);
     let remote = Remote {
         url: &parsed,
         shown: &shown,
@@ -89,11 +91,11 @@ pub fn open(url: &str, options: &Options, base_dir: &path::Path) -> Result<Store
 fn local_path(url: &str) -> Result<Option<PathBuf>, StoreError> {
     if url.starts_with("file://") {
         let parsed = Url::parse(url).map_err(|error| StoreError::Url {
-            url: url.to_owned(),
+            url: without_secrets(url),
             reason: error.to_string(),
         })?;
         return parsed.to_file_path().map(Some).map_err(|()| StoreError::Url {
-            url: url.to_owned(),
+            url: without_secrets(url),
             reason: "a file URL with two slashes names a host; use file:relative or file:///absolute"
                 .to_owned(),
         });
@@ -177,11 +179,19 @@ impl Remote<'_> {
     ) -> Result<Arc<dyn ObjectStore>, StoreError> {
         match built {
             Ok(store) => Ok(Arc::new(store)),
-            Err(source) => Err(StoreError::Setup {
+            Err(error) => Err(StoreError::Setup {
                 url: self.shown.to_owned(),
-                source,
+                reason: self.without_values(error.to_string()),
             }),
         }
+    }
+
+    /// object_store quotes a value that it cannot read, which may be a secret under the wrong name.
+    fn without_values(&self, mut text: String) -> String {
+        for (name, value) in self.options.iter().filter(|(_, value)| value.len() > 3) {
+            text = text.replace(value.trim_matches('"'), &format!("(what `{name}` says)"));
+        }
+        secrets::redacted(&text)
     }
 
     fn s3(&self) -> Result<Arc<dyn ObjectStore>, StoreError> {
@@ -295,6 +305,10 @@ fn names_container(url: &Url) -> bool {
 
 fn shown_url(url: &Url) -> String {
     let mut shown = url.clone();
+    if !shown.has_host() {
+        // Without `//` all is path, a password too.
+        return without_secrets(shown.as_str().trim_end_matches('/'));
+    }
     // Both setters fail only for URLs that can carry neither.
     let _ = shown.set_password(None);
     if !names_container(url) {
@@ -308,8 +322,11 @@ fn shown_url(url: &Url) -> String {
 /// A text that is no URL may still hold a password before an `@` or a token behind a `?`.
 fn without_secrets(text: &str) -> String {
     let text = text.split(['?', '#']).next().unwrap_or_default();
-    match (text.split_once("://"), text.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+    match (text.split_once(':'), text.rsplit_once('@')) {
+        (Some((scheme, rest)), Some((_, host))) => {
+            let slashes = if rest.starts_with("//") { "//" } else { "" };
+            format!("{scheme}:{slashes}{host}")
+        }
         _ => text.to_owned(),
     }
 }
@@ -416,7 +433,20 @@ mod tests {
             query.contains("carries a query") && !query.contains("abc"),
             "{query}"
         );
-        assert!(!message("s3://key:secret@", &[]).contains("secret"));
+        for url in [
+            "s3://key:secret@",
+            "s3:/key:secret@bucket",
+            "key:secret@bucket",
+            "file://key:secret@host/raw",
+            "ftp://key:secret@host/raw",
+        ] {
+            assert!(!message(url, &[]).contains("secret"), "{url}");
+        }
+        let value = message("s3://bucket", &[("allow_http", "hunter2")]);
+        assert!(
+            value.contains("what `allow_http` says") && !value.contains("hunter2"),
+            "{value}"
+        );
     }
 
     #[test]

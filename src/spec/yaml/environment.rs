@@ -1,4 +1,5 @@
-//! `${NAME}` and `${NAME:-default}` in the texts of a file.
+//! `${NAME}` and `${NAME:-default}` in the texts of a file; `${file:PATH}` is a name like any other, which whoever
+//! gives the environment looks up in a file.
 //!
 //! A variable that is empty counts as not set. Substitution comes after parsing and is done once, in values
 //! and not in keys: what a variable holds stays one text, and can neither change the structure of the file

@@ -40,12 +40,22 @@ pub fn decode<T: DeserializeOwned>(
         if problems.len() == MOST_FAULTS {
             return;
         }
+        let (message, remedy) = match name.strip_prefix("file:") {
+            Some(path) => (
+                format!("the file `{path}` is empty or cannot be read"),
+                "mount it there",
+            ),
+            None => (
+                format!("the environment variable `{name}` is not set"),
+                "set it",
+            ),
+        };
         problems.push(Problem::new(
             "cvm::spec::environment",
             file,
             at,
-            format!("the environment variable `{name}` is not set"),
-            format!("set it, or give a default: `${{{name}:-default}}`"),
+            message,
+            format!("{remedy}, or give a default: `${{{name}:-default}}`"),
         ));
     });
     let mut cut: Vec<Vec<Step>> = Vec::new();

@@ -38,7 +38,7 @@ fn read(text: &str) -> Result<File, Vec<String>> {
     });
     let environment = |name: &str| match name {
         "SIZE" => Some("7".to_owned()),
-        "SECRET" => Some("hunter2".to_owned()),
+        "SECRET" | "file:/secret" => Some("hunter2".to_owned()),
         _ => None,
     };
     decode(&file, &environment).map_err(|problems| {
@@ -141,6 +141,19 @@ fn of_very_many_faults_the_first_are_told() {
     let missing = "${NONE}".repeat(5_000);
     let faults = read(&format!("name: {missing}\nsize: 1\n")).unwrap_err();
     assert_eq!(faults.len(), 100);
+}
+
+#[test]
+fn a_file_fills_in_and_is_never_printed() {
+    let file = read("name: \"<${file:/secret}>${file:/none:-x}\"\nsize: 1").unwrap();
+    assert_eq!(file.name.value, "<hunter2>x");
+    assert_eq!(
+        read("name: ${file:/none}\nsize: ${file:/secret}").unwrap_err(),
+        [
+            "a.yml:1: the file `/none` is empty or cannot be read (mount it there, or give a default: `${file:/none:-default}`)",
+            "a.yml:2: the value that the environment gives does not fit here (look at the variable that this line names)",
+        ]
+    );
 }
 
 #[test]
