@@ -87,7 +87,7 @@ def run_case(bench: Bench, case: Case) -> list[str]:
 def main() -> int:
     cvm, work, *names = sys.argv[1:]
     folder = Path(work)
-    with Server(folder / "s3.log") as server, FaultProxy(server.port) as proxy:
+    with Server(folder) as server, FaultProxy(server.port) as proxy:
         bench = Bench(cvm, folder, server, proxy)
         bench.prepare()
         cases = [case for module in (fault_cases_remote, fault_cases_local, fault_cases_stop) for case in module.cases()]

@@ -9,7 +9,7 @@ use crate::spec::source::SchemaDrift;
 
 /// So many new columns are told by name. There are files of hundreds of thousands, and the reason stands beside each of their rows
 /// that is set aside.
-const TOLD: usize = 100;
+const TOLD: usize = 10;
 
 /// How the columns of an object differ from those that are declared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
