@@ -75,9 +75,12 @@ python_with() {
 }
 
 # npm_package NAME VERSION BEFORE: sets NPM_FOLDER to a folder whose node_modules holds the package, with everything that it
-# depends on as of the day BEFORE. Scripts of packages are not run.
+# depends on as of the day BEFORE. Scripts of packages are not run. Where there is no Node, one of PyPI's is taken.
 npm_package() {
-    command -v node > /dev/null && command -v npm > /dev/null || fail "$1 needs Node 20 or later: install node and npm"
+    if ! { command -v node && command -v npm; } > /dev/null; then
+        python_with ci/requirements-node.txt
+        PATH=$(dirname "$PYTHON"):$PATH
+    fi
     NPM_FOLDER=$CACHE/npm/$1-$2-$3
     [ -e "$NPM_FOLDER/complete" ] && return
     say "installing $1 $2 from npm"

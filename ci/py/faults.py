@@ -92,6 +92,12 @@ def main() -> int:
         bench.prepare()
         cases = [case for module in (fault_cases_remote, fault_cases_local, fault_cases_stop) for case in module.cases()]
         cases = [case for case in cases if not names or any(name in case.name for name in names)]
+        if not bench.disk.is_mount():
+            # Filling up the disk of the machine would be one fault too many.
+            left_out = [case for case in cases if case.name.startswith("the disk is full")]
+            for case in left_out:
+                print(f"LEFT OUT {case.name}: no small disk can be mounted here")
+            cases = [case for case in cases if case not in left_out]
         failed = [case.name for case in cases if run_case(bench, case)]
     print(f"faults: {len(cases)} cases, {len(failed)} failed{': ' if failed else ''}{'; '.join(failed)}")
     return 1 if failed or not cases else 0
