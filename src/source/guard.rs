@@ -55,9 +55,11 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_error_with_its_message() {
         assert_eq!(guarded(async { 1 }).await, Ok(1));
-        let none: Option<u8> = None;
-        let failed = guarded(async { none.expect("a value") }).await;
-        assert_eq!(failed, Err("a value".to_owned()));
+        fn lies(value: u8) -> u8 {
+            panic!("no value after {value}")
+        }
+        let failed = guarded(async { lies(1) }).await;
+        assert_eq!(failed, Err("no value after 1".to_owned()));
         let yielding = guarded(async {
             tokio::task::yield_now().await;
             2
