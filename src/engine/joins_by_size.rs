@@ -20,10 +20,13 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
-use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode, SortMergeJoinExec};
+use datafusion::physical_plan::joins::{
+    CrossJoinExec, HashJoinExec, NestedLoopJoinExec, PartitionMode, SortMergeJoinExec,
+};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::union::UnionExec;
+use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 /// As many as the engine gathers where it can count them.
@@ -106,13 +109,22 @@ impl JoinsBySize {
 fn beside_few_rows(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let is_moved = *join.partition_mode() == PartitionMode::Partitioned;
     let keeps_right = matches!(join.join_type, JoinType::Inner | JoinType::Right);
-    if !is_moved || !keeps_right || rows(join.left()).is_none_or(|rows| rows > FEW_ROWS) {
+    let are_few = rows(join.left()).is_some_and(|rows| rows <= FEW_ROWS);
+    if !is_moved || !keeps_right || !are_few || multiplies(join.left()) {
         return Ok(None);
     }
     let gathered = join
         .builder()
         .with_partition_mode(PartitionMode::CollectLeft);
     gathered.recompute_properties().build_exec().map(Some)
+}
+
+/// Whether a plan makes several rows of one, besides what it groups again.
+fn multiplies(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let here =
+        plan.is::<UnnestExec>() || plan.is::<CrossJoinExec>() || plan.is::<NestedLoopJoinExec>();
+    let children = plan.children();
+    here || !plan.is::<AggregateExec>() && children.into_iter().any(multiplies)
 }
 
 /// The order in which a side already lies by the keys, so that it need not be sorted again.
@@ -169,6 +181,11 @@ mod tests {
     use datafusion::execution::session_state::SessionStateBuilder;
     use datafusion::prelude::{SessionConfig, SessionContext};
 
+    use std::sync::Arc;
+
+    use datafusion::physical_optimizer::PhysicalOptimizerRule;
+    use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+
     use crate::engine::session::rules;
 
     async fn table(context: &SessionContext, sql: &str) -> String {
@@ -181,13 +198,19 @@ mod tests {
 
     /// Two tables with keys that occur once, twice, on one side only and not at all.
     async fn context(bytes: usize) -> SessionContext {
+        context_of(rules(bytes)).await
+    }
+
+    async fn context_of(
+        rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>,
+    ) -> SessionContext {
         let config = SessionConfig::new()
             .with_target_partitions(2)
             .with_batch_size(3);
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_default_features()
-            .with_physical_optimizer_rules(rules(bytes))
+            .with_physical_optimizer_rules(rules)
             .build();
         let context = SessionContext::new_with_state(state);
         for sql in [
@@ -255,24 +278,42 @@ mod tests {
         assert!(explained.contains("HashJoinExec"), "{explained}");
     }
 
+    /// Rows that the engine cannot count before it has them.
+    const UNCOUNTED: &str =
+        "(select b.k, count(*) as c from b join a as other on b.m > other.n group by b.k)";
+
     #[tokio::test]
     async fn beside_few_rows_the_other_side_is_not_moved() {
-        let sql = "select few.c, b.m from (
-                select a.k, counts.c from a left join (select k, count(*) as c from b group by k) as counts on a.k = counts.k
-            ) as few join (select k, m from b where m > 0) as b on few.k = b.k";
-        let shown = table(
-            &context(usize::MAX).await,
-            &format!("explain format indent {sql}"),
-        )
-        .await;
-        let joins: Vec<&str> = shown
-            .lines()
-            .filter_map(|line| line.split("HashJoinExec: mode=").nth(1)?.split(',').next())
-            .collect();
-        assert_eq!(joins[0], "CollectLeft", "{shown}");
-        let rows = table(&context(usize::MAX).await, &format!("{sql} order by c, m")).await;
-        let merged = table(&context(0).await, &format!("{sql} order by c, m")).await;
-        assert_eq!(rows, merged);
+        let mode = |context: SessionContext, sql: String| async move {
+            let shown = table(&context, &format!("explain format indent {sql}")).await;
+            let mut modes = shown.split("HashJoinExec: mode=").skip(1);
+            let mode = modes.next().and_then(|join| join.split(',').next());
+            mode.unwrap_or(&shown).to_owned()
+        };
+        let sql = format!(
+            "select few.c, b.c as m from (select a.k, counts.c from a left join {UNCOUNTED} as counts on a.k = counts.k) as few
+                join {UNCOUNTED} as b on few.k = b.k"
+        );
+        let engines = context_of(PhysicalOptimizer::new().rules).await;
+        assert_eq!(mode(engines, sql.clone()).await, "Partitioned");
+        assert_eq!(
+            mode(context(usize::MAX).await, sql.clone()).await,
+            "CollectLeft"
+        );
+        let sorted = format!("{sql} order by c, m");
+        let rows = table(&context(usize::MAX).await, &sorted).await;
+        assert_eq!(rows, table(&context(0).await, &sorted).await);
+    }
+
+    #[tokio::test]
+    async fn what_multiplies_rows_is_not_taken_for_few() {
+        let sql = format!(
+            "select many.n, counts.c from (select k, unnest(generate_series(1, n)) as n from a) as many
+                join {UNCOUNTED} as counts on many.k = counts.k"
+        );
+        let explained = format!("explain format indent {sql}");
+        let shown = table(&context(usize::MAX).await, &explained).await;
+        assert!(shown.contains("HashJoinExec: mode=Partitioned"), "{shown}");
     }
 
     #[tokio::test]

@@ -16,9 +16,8 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitio
 /// file, and in which order. A later plan that groups, joins or sorts by these columns needs not move or sort its rows again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layout {
-    /// Rows that agree in these columns lie in one file, which the hash of the columns tells; none where that is not known.
-    together_by: Vec<String>,
-    files: usize,
+    /// Rows that agree in these columns lie in one of so many files, which the hash of the columns tells.
+    together_by: Option<(Vec<String>, usize)>,
     sorted_by: Vec<(String, SortOptions)>,
 }
 
@@ -48,27 +47,26 @@ impl Layout {
             let (before, after) = (made.fields().get(index)?, schema.fields().get(index)?);
             (before.data_type() == after.data_type()).then(|| after.name().clone())
         };
-        let (together_by, files) = match plan.output_partitioning() {
+        let together_by = match plan.output_partitioning() {
             Partitioning::Hash(columns, files) => {
                 let columns: Option<Vec<_>> = columns.iter().map(kept).collect();
-                (columns.unwrap_or_default(), *files)
+                columns.map(|columns| (columns, *files))
             }
-            other => (Vec::new(), other.partition_count()),
+            _ => None,
         };
         let sorted_by = plan.output_ordering().into_iter().flatten();
         let sorted_by = sorted_by.map_while(|by| Some((kept(&by.expr)?, by.options)));
         Self {
             together_by,
-            files,
             sorted_by: sorted_by.collect(),
         }
     }
 
     /// Tells the engine.
     pub(super) fn declare(&self, mut options: ListingOptions) -> ListingOptions {
-        if !self.together_by.is_empty() {
-            let columns = self.together_by.iter().map(ident).collect();
-            let together = LogicalPartitioning::Hash(columns, self.files);
+        if let Some((columns, files)) = &self.together_by {
+            let columns = columns.iter().map(ident).collect();
+            let together = LogicalPartitioning::Hash(columns, *files);
             options = options.with_output_partitioning(Some(together));
         }
         if !self.sorted_by.is_empty() {

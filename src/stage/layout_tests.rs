@@ -105,6 +105,7 @@ async fn rows_that_are_written_in_an_order_are_not_sorted_again() {
     let question = "select customer_id, amount, lag(amount) over (partition by customer_id order by amount) as before from ordered";
     let (lies, _) = executed(&context, question).await;
     assert!(!lies.contains("SortExec"), "{lies}");
+    assert!(lies.contains("ShortWindowsExec"), "{lies}");
     let (_, rows) = executed(&context, &format!("{question} order by amount")).await;
     write(&context, "unordered", DAYS, None).await;
     let question = question.replace("ordered", "unordered");
