@@ -64,6 +64,7 @@ fn whole_run(criterion: &mut Criterion) {
                 threads: machine::cores(),
                 memory_limit: machine::default_memory_limit(),
                 work_folder: None,
+                cache: None,
                 root: folder.path().to_owned(),
                 observers: Vec::new(),
                 clock: Arc::new(chrono::Utc::now),

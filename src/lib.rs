@@ -16,6 +16,7 @@
 //! - Nothing is visible to a reader before [`publish`] commits.
 //! - Whatever watches a run observes the same [`run::events`].
 
+pub mod cache;
 pub mod cli;
 pub mod demo;
 pub mod docs;

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::run::machine;
+use crate::run::{CacheOptions, machine};
 
 /// Raw customer data in, published customer-value tables out.
 #[derive(Debug, Parser)]
@@ -82,9 +82,11 @@ pub(super) struct RunArguments {
     /// Read exactly the objects that an earlier run read, as of its day, and publish the same bytes
     #[arg(long, value_name = "RUN_ID", conflicts_with_all = ["as_of", "known_at"])]
     pub(super) replay: Option<String>,
-    /// Run even where nothing has changed since the last run
+    /// Do all work anew, also what earlier runs did, and keep nothing
     #[arg(long)]
     pub(super) no_cache: bool,
+    #[command(flatten)]
+    pub(super) cache: CacheArguments,
     /// Write what came of the run as JSON of a kilobyte or two, for schedulers; `-` is standard output
     #[arg(long, value_name = "FILE", env = "CVM_REPORT")]
     pub(super) report: Option<PathBuf>,
@@ -107,6 +109,40 @@ pub(super) struct BacktestArguments {
     pub(super) format: RowFormat,
     #[command(flatten)]
     pub(super) limits: Limits,
+}
+
+/// Where the work of a run is kept for later ones. None of it changes what is published.
+#[derive(Debug, Args, Clone)]
+pub(super) struct CacheArguments {
+    /// Where work is kept for later runs; cvm in the user's cache folder where not given
+    #[arg(long = "cache", value_name = "DIR", env = "CVM_CACHE")]
+    folder: Option<PathBuf>,
+    /// What is kept between runs at most, as in 20GiB; 0 keeps nothing
+    #[arg(
+        long = "cache-size",
+        value_name = "BYTES",
+        env = "CVM_CACHE_SIZE",
+        default_value = "10GiB"
+    )]
+    size: ByteSize,
+}
+
+impl CacheArguments {
+    /// None where nothing is to be kept, or the user has no folder for it.
+    pub(super) fn options(&self) -> Option<CacheOptions> {
+        let folder = self.folder.clone().or_else(user_cache)?;
+        let limit = self.size.as_u64();
+        (limit > 0).then_some(CacheOptions { folder, limit })
+    }
+}
+
+/// The folder of the XDG base directory specification.
+fn user_cache() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty());
+    let home = || Some(PathBuf::from(folder("HOME")?).join(".cache"));
+    let caches = folder("XDG_CACHE_HOME").map(PathBuf::from);
+    let caches = caches.filter(|path| path.is_absolute()).or_else(home)?;
+    Some(caches.join("cvm").join("work"))
 }
 
 /// What a run may use of the machine. None of it changes what is published.

@@ -50,6 +50,7 @@ pub(super) async fn run(
         threads: limits.threads(),
         memory_limit: limits.memory_limit(),
         work_folder: limits.work_folder.clone(),
+        cache: None,
         root,
         observers: vec![observer],
         clock: Arc::new(chrono::Utc::now),
@@ -71,14 +72,14 @@ pub(super) async fn run(
 fn rows_of(at: &Backtest, score: &str) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for (of, fit) in &at.fits {
-        let known = |row: &Vec<String>| row.get(1).is_some_and(|model| model == fit.model);
+        let known = |row: &Vec<String>| row.get(1).is_some_and(|model| *model == fit.model);
         if of != score || fit.period != Period::Calibration || rows.iter().any(known) {
             continue;
         }
         let overall = at.calibration.iter().find(|(of, row)| {
             of == score && row.model == fit.model && row.grouping == Grouping::Overall
         });
-        let mut row = vec![at.cutoff.to_string(), fit.model.to_owned()];
+        let mut row = vec![at.cutoff.to_string(), fit.model.clone().into_owned()];
         row.extend(match overall {
             Some((_, overall)) => figures(overall),
             None => vec![String::new(); HEADER.len() - 3],

@@ -47,6 +47,7 @@ pub(super) async fn demo(arguments: &DemoArguments, registry: &Registry) -> Resu
         as_of: options.as_of,
         inputs: Inputs::default(),
         reuse: false,
+        cache: None,
         observer: None,
     };
     let report = run::execute(

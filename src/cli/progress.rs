@@ -76,6 +76,10 @@ impl Observer for Display {
                 self.bar
                     .println(format!("  {kind:<9} {stage}{rows}, {seconds:.2} s"));
             }
+            Event::Reused { stage, kind, .. } => {
+                self.bar
+                    .println(format!("  {kind:<9} {stage}, done before"));
+            }
             Event::Warning { message } => self.bar.println(format!("  warning   {message}")),
             Event::Committed { commit, url } => {
                 self.bar.println(format!("  committed {commit} to {url}"));

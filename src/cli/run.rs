@@ -12,7 +12,7 @@ use super::progress::{Display, JsonLines};
 use super::project::plan_of;
 use super::{CliError, console, summary};
 use crate::plan::Plan;
-use crate::run::{self, Inputs, Observer, RunOptions, RunReport};
+use crate::run::{self, CacheOptions, Inputs, Observer, RunOptions, RunReport};
 use crate::score::Registry;
 
 pub(super) async fn run(arguments: &RunArguments, registry: &Registry) -> Result<(), CliError> {
@@ -46,6 +46,7 @@ async fn run_observed(
         as_of,
         inputs,
         reuse: !arguments.no_cache,
+        cache: arguments.cache.options().filter(|_| !arguments.no_cache),
         observer: Some(briefing),
     };
     let report = execute(&plan, root, what, &arguments.limits, stop).await?;
@@ -60,6 +61,8 @@ pub(super) struct WhatToRun {
     pub(super) as_of: NaiveDate,
     pub(super) inputs: Inputs,
     pub(super) reuse: bool,
+    /// Where the work of earlier runs is kept.
+    pub(super) cache: Option<CacheOptions>,
     /// Who watches beside whoever reads standard error.
     pub(super) observer: Option<Arc<dyn Observer>>,
 }
@@ -85,6 +88,7 @@ pub(super) async fn execute(
         threads: limits.threads(),
         memory_limit: limits.memory_limit(),
         work_folder: limits.work_folder.clone(),
+        cache: what.cache,
         root,
         observers: std::iter::once(observer).chain(what.observer).collect(),
         clock: Arc::new(chrono::Utc::now),

@@ -36,7 +36,11 @@ pub(super) fn of(report: &RunReport) -> String {
                 .rows
                 .map(|rows| HumanCount(rows).to_string())
                 .unwrap_or_default(),
-            format!("{:.2}", stage.seconds),
+            if stage.reused {
+                "done before".to_owned()
+            } else {
+                format!("{:.2}", stage.seconds)
+            },
         ]);
     }
     let mut tables = table(&["published", "rows", "size"]);
@@ -56,6 +60,13 @@ pub(super) fn of(report: &RunReport) -> String {
         .peak_memory_bytes
         .map(|bytes| format!(", {} at the peak", ByteSize(bytes)));
     text.push_str(&format!("{seconds:.2} s{}", memory.unwrap_or_default()));
+    let reused = report.stages.iter().filter(|stage| stage.reused).count();
+    if reused > 0 {
+        text.push_str(&format!(
+            ", {reused} of {} steps done before",
+            report.stages.len()
+        ));
+    }
     if let (Some(commit), Some(url)) = (report.commit, &report.url) {
         text.push_str(&format!(", commit {commit} of {url}"));
     }

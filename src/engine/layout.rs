@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow::compute::SortOptions;
 use arrow::datatypes::Schema;
 use datafusion::datasource::listing::ListingOptions;
 use datafusion::error::Result;
@@ -11,14 +10,22 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
+use serde::{Deserialize, Serialize};
 
 /// What is known of rows that are written as they come, each stream of a plan into a file of its own: which lie in the same
 /// file, and in which order. A later plan that groups, joins or sorts by these columns needs not move or sort its rows again.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
     /// Rows that agree in these columns lie in one of so many files, which the hash of the columns tells.
     together_by: Option<(Vec<String>, usize)>,
-    sorted_by: Vec<(String, SortOptions)>,
+    sorted_by: Vec<SortedBy>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SortedBy {
+    column: String,
+    descending: bool,
+    nulls_first: bool,
 }
 
 /// `plan` with rows that agree in `column` in the same of `parts` streams.
@@ -55,7 +62,13 @@ impl Layout {
             _ => None,
         };
         let sorted_by = plan.output_ordering().into_iter().flatten();
-        let sorted_by = sorted_by.map_while(|by| Some((kept(&by.expr)?, by.options)));
+        let sorted_by = sorted_by.map_while(|by| {
+            Some(SortedBy {
+                column: kept(&by.expr)?,
+                descending: by.options.descending,
+                nulls_first: by.options.nulls_first,
+            })
+        });
         Self {
             together_by,
             sorted_by: sorted_by.collect(),
@@ -70,9 +83,10 @@ impl Layout {
             options = options.with_output_partitioning(Some(together));
         }
         if !self.sorted_by.is_empty() {
-            let by = self.sorted_by.iter().map(|(column, sort)| {
-                SortExpr::new(ident(column), !sort.descending, sort.nulls_first)
-            });
+            let by = self
+                .sorted_by
+                .iter()
+                .map(|by| SortExpr::new(ident(&by.column), !by.descending, by.nulls_first));
             options = options.with_file_sort_order(vec![by.collect()]);
         }
         options

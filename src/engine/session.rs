@@ -294,6 +294,14 @@ impl Session {
         LogicalPlanBuilder::from(plan).project(columns)?.build()
     }
 
+    /// The rows of a table that has no name.
+    ///
+    /// # Errors
+    /// When the table cannot be scanned.
+    pub fn rows_of(&self, table: Arc<dyn TableProvider>) -> Result<LogicalPlan> {
+        LogicalPlanBuilder::scan("raw", provider_as_source(table), None)?.build()
+    }
+
     /// How `plan` is executed when its rows are to lie together by `column`, one of its own.
     ///
     /// # Errors

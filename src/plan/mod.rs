@@ -202,6 +202,8 @@ pub enum Work {
     Score {
         /// The scorer's name.
         scorer: &'static str,
+        /// All that decides what it computes, its input aside: its parameters and what the pipeline says of value.
+        declared: String,
         /// The scorer, its parameters checked.
         checked: Arc<dyn CheckedScorer>,
     },

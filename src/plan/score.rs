@@ -30,6 +30,8 @@ pub(super) struct CheckedScore {
     pub(super) at: At,
     pub(super) input: Spanned<String>,
     pub(super) scorer: &'static str,
+    /// Its parameters and what the pipeline says of value, as text.
+    pub(super) declared: String,
     pub(super) checked: Arc<dyn CheckedScorer>,
     /// Whether it comes with the SQL: such a score needs no reader.
     pub(super) is_default: bool,
@@ -151,6 +153,7 @@ fn build(
             at: score.at,
             input: score.value.input.clone(),
             scorer: scorer.name(),
+            declared: format!("{:?} {value:?}", score.value.parameters),
             checked: Arc::from(checked),
             is_default: declared.is_default,
         }),

@@ -64,6 +64,7 @@ pub(super) async fn type_check(
                         None,
                         Work::Score {
                             scorer: score.scorer,
+                            declared: score.declared.clone(),
                             checked,
                         },
                         lineage::of_score(score),

@@ -22,7 +22,7 @@ use super::stable::refresh;
 use super::table::TableToWrite;
 use super::upload::PART_BYTES;
 use super::verify::read_back;
-use super::write::{Rows, WriteContext, write_table};
+use super::write::{Rows, WriteContext, adopt_table, write_table};
 
 /// The publication of one run as Parquet files of an object store: the [`Sink`] that there is.
 ///
@@ -188,6 +188,74 @@ impl Publication {
         delete_if_there(target, &target.marker(run_id)).await
     }
 
+    /// As [`Sink::prepare`]; the file `copy` on this machine gets the same bytes, unless that fails: then it is cut short.
+    ///
+    /// # Errors
+    /// As that.
+    pub async fn prepare_copied(
+        &self,
+        table: &TableToWrite,
+        rows: Rows,
+        copy: Option<&std::path::Path>,
+    ) -> Result<TableManifest, PublishError> {
+        table.check()?;
+        self.announce(&table.name)?;
+        let may_go_on = || self.may_go_on();
+        let context = WriteContext {
+            copy,
+            ..self.context(&may_go_on)
+        };
+        let written = write_table(&context, table, rows).await?;
+        self.prepared()
+            .insert(table.name.clone(), Some(written.clone()));
+        Ok(written)
+    }
+
+    /// Prepares a table that an earlier run encoded: `file` on this machine holds the bytes that `encoded` describes.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the store's.
+    pub async fn adopt(
+        &self,
+        encoded: &TableManifest,
+        file: &std::path::Path,
+    ) -> Result<TableManifest, PublishError> {
+        self.announce(&encoded.name)?;
+        let may_go_on = || self.may_go_on();
+        let adopted = adopt_table(&self.context(&may_go_on), encoded, file).await?;
+        self.prepared()
+            .insert(encoded.name.clone(), Some(adopted.clone()));
+        Ok(adopted)
+    }
+
+    /// Notes that a table is being prepared, so that giving up removes what there is of it.
+    fn announce(&self, table: &str) -> Result<(), PublishError> {
+        if self.prepared().insert(table.to_owned(), None).is_some() {
+            let reason = "it was prepared before";
+            return Err(PublishError::InvalidName {
+                what: "table",
+                name: table.to_owned(),
+                reason,
+            });
+        }
+        Ok(())
+    }
+
+    fn context<'a>(
+        &'a self,
+        may_go_on: &'a (dyn Fn() -> Result<(), PublishError> + Sync),
+    ) -> WriteContext<'a> {
+        WriteContext {
+            target: &self.target,
+            run_id: &self.options.run_id,
+            pool: &self.options.pool,
+            part_bytes: self.part_bytes,
+            progress: self.options.progress.as_ref(),
+            copy: None,
+            may_go_on,
+        }
+    }
+
     async fn remove_prepared(&self) -> Result<(), PublishError> {
         let tables: Vec<String> = self.prepared().keys().cloned().collect();
         for table in tables {
@@ -214,27 +282,7 @@ impl Sink for Publication {
         table: &TableToWrite,
         rows: Rows,
     ) -> Result<TableManifest, PublishError> {
-        table.check()?;
-        if self.prepared().insert(table.name.clone(), None).is_some() {
-            let reason = "it was prepared before";
-            return Err(PublishError::InvalidName {
-                what: "table",
-                name: table.name.clone(),
-                reason,
-            });
-        }
-        let context = WriteContext {
-            target: &self.target,
-            run_id: &self.options.run_id,
-            pool: &self.options.pool,
-            part_bytes: self.part_bytes,
-            progress: self.options.progress.as_ref(),
-            may_go_on: &|| self.may_go_on(),
-        };
-        let written = write_table(&context, table, rows).await?;
-        self.prepared()
-            .insert(table.name.clone(), Some(written.clone()));
-        Ok(written)
+        self.prepare_copied(table, rows, None).await
     }
 
     async fn verify(&self) -> Result<Vec<TableManifest>, PublishError> {

@@ -1,6 +1,8 @@
 //! Streams bytes into one object: a single put while they are few, a multipart upload beyond,
 //! aborted on failure.
 
+use std::fs::File;
+use std::io::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -31,6 +33,8 @@ pub(super) struct Upload {
     buffer: PutPayloadMut,
     multipart: Option<Box<dyn MultipartUpload>>,
     parts: JoinSet<object_store::Result<()>>,
+    /// A file on this machine that gets the same bytes.
+    copy: Option<File>,
 }
 
 impl Upload {
@@ -43,11 +47,23 @@ impl Upload {
             buffer,
             multipart: None,
             parts: JoinSet::new(),
+            copy: None,
         }
+    }
+
+    /// Writes the same bytes to a file on this machine. What goes wrong with it is none of the upload's: it is cut short then.
+    pub(super) fn copied_to(mut self, file: Option<File>) -> Self {
+        self.copy = file;
+        self
     }
 
     /// Adds bytes; waits while too many parts are on their way.
     pub(super) async fn write(&mut self, mut bytes: Bytes) -> Result<(), PublishError> {
+        if let Some(copy) = &mut self.copy
+            && copy.write_all(&bytes).is_err()
+        {
+            self.copy = None;
+        }
         while !bytes.is_empty() {
             let room = self.part_bytes - self.buffer.content_length();
             self.buffer.push(bytes.split_to(room.min(bytes.len())));

@@ -1,6 +1,8 @@
 //! Writes one table aside: stream → fixed chunks → encoder on the Rayon pool → upload. While a row
 //! group is encoded, the next one is gathered; nothing of the table is held longer than that.
 
+use std::fs::File;
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -43,6 +45,8 @@ pub(super) struct WriteContext<'a> {
     pub(super) pool: &'a Arc<ThreadPool>,
     pub(super) part_bytes: usize,
     pub(super) progress: Option<&'a ProgressFn>,
+    /// A file on this machine that gets the same bytes.
+    pub(super) copy: Option<&'a std::path::Path>,
     /// Fails when the run should give way.
     pub(super) may_go_on: &'a (dyn Fn() -> Result<(), PublishError> + Sync),
 }
@@ -59,7 +63,8 @@ pub(super) async fn write_table(
         Arc::clone(&context.target.store),
         path.clone(),
         context.part_bytes,
-    );
+    )
+    .copied_to(context.copy.and_then(|copy| File::create(copy).ok()));
     match send_rows(context, table, rows, &mut upload).await {
         Ok(encoded) => {
             upload.finish().await?;
@@ -69,6 +74,54 @@ pub(super) async fn write_table(
             // The first error is the one to tell; what an abort can't remove, `gc` does.
             let _ = upload.abort().await;
             Err(error)
+        }
+    }
+}
+
+/// Writes a table whose file an earlier run encoded: `file` lies on this machine and holds what `encoded` says.
+pub(super) async fn adopt_table(
+    context: &WriteContext<'_>,
+    encoded: &TableManifest,
+    file: &std::path::Path,
+) -> Result<TableManifest, PublishError> {
+    let path = context.target.data_file(&encoded.name, context.run_id);
+    let mut upload = Upload::new(
+        Arc::clone(&context.target.store),
+        path.clone(),
+        context.part_bytes,
+    );
+    if let Err(error) = send_file(context, encoded, file, &mut upload).await {
+        let _ = upload.abort().await;
+        return Err(error);
+    }
+    upload.finish().await?;
+    let mut adopted = encoded.clone();
+    for file in &mut adopted.files {
+        file.path = context.target.relative(&path);
+    }
+    Ok(adopted)
+}
+
+async fn send_file(
+    context: &WriteContext<'_>,
+    encoded: &TableManifest,
+    file: &std::path::Path,
+    upload: &mut Upload,
+) -> Result<(), PublishError> {
+    let failed = |source: std::io::Error| PublishError::Input {
+        table: encoded.name.clone(),
+        source: source.into(),
+    };
+    let mut file = File::open(file).map_err(failed)?;
+    let mut part = vec![0; context.part_bytes];
+    loop {
+        (context.may_go_on)()?;
+        match file.read(&mut part).map_err(failed)? {
+            0 => return Ok(()),
+            read => {
+                let bytes = part.get(..read).unwrap_or_default();
+                upload.write(bytes::Bytes::copy_from_slice(bytes)).await?;
+            }
         }
     }
 }

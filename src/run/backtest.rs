@@ -57,6 +57,7 @@ pub async fn backtest(
             stop: options.stop.clone(),
             run_id: options.run_id.clone(),
             work_folder: options.work_folder.clone(),
+            cache: None,
             root: options.root.clone(),
             ..*options
         };

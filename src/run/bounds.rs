@@ -38,7 +38,7 @@ pub(super) fn hold(plan: &Plan, learned: &Learned) -> Result<Vec<CheckResult>, R
         if !broken.is_empty() {
             return Err(RunError::Bounds {
                 score: score.clone(),
-                model: overall.model,
+                model: overall.model.clone().into_owned(),
                 broken: broken.join(", "),
             });
         }

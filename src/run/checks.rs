@@ -136,8 +136,7 @@ impl<'a> Checks<'a> {
                 continue;
             };
             self.work.make(stage, &mut Learned::default()).await?;
-            let asked = self.ask(stage);
-            let rows = self.work.watched(&stage.name, "check", true, asked).await?;
+            let rows = self.rows_that_break(check, stage).await?;
             let result = self.judge(check, declared, &rows).await?;
             let found = (!result.passed).then(|| result.detail.clone());
             self.note(result);
@@ -246,6 +245,34 @@ impl<'a> Checks<'a> {
         let plan = session.plan_text(&sql).await.map_err(failed)?;
         let rows = session.frame(plan).count().await.map_err(failed)?;
         Ok(Some(rows as u64))
+    }
+
+    /// What the query of a check gives; none where an earlier run found that of the same rows.
+    async fn rows_that_break(
+        &self,
+        check: &PlannedCheck,
+        stage: &PlannedStage,
+    ) -> Result<Rows, RunError> {
+        // A count is compared with what was published before: it is needed itself.
+        let is_counted = matches!(check.kind, CheckKind::RowCount(_));
+        let address = self.work.addresses.of(&stage.name);
+        let address = address.filter(|_| !is_counted);
+        if address.is_some_and(|address| self.work.reuse.holds(address)) {
+            self.work.events.tell(&Event::Reused {
+                stage: stage.name.clone(),
+                kind: "check",
+                rows: None,
+            });
+            return Ok(Rows::default());
+        }
+        let asked = self.ask(stage);
+        let rows = self.work.watched(&stage.name, "check", true, asked).await?;
+        if let Some(address) = address
+            && rows.count == 0
+        {
+            self.work.reuse.keep_check(address);
+        }
+        Ok(rows)
     }
 
     /// How many rows the query of a check gives, and the first of them by its key.

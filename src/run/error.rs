@@ -56,7 +56,7 @@ pub enum RunError {
         /// The score.
         score: String,
         /// The model that was chosen.
-        model: &'static str,
+        model: String,
         /// What was found beside each bound that is broken.
         broken: String,
     },

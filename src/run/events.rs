@@ -64,6 +64,15 @@ pub enum Event {
         /// How long it took.
         seconds: f64,
     },
+    /// A stage, or the encoding of an output, was done by an earlier run.
+    Reused {
+        /// The table.
+        stage: String,
+        /// As in `stage_started`.
+        kind: &'static str,
+        /// Rows written, where the stage writes any.
+        rows: Option<u64>,
+    },
     /// A raw table was read to its end.
     SourceRead {
         /// The raw table.
@@ -78,6 +87,8 @@ pub enum Event {
         rows_kept: u64,
         /// Rows that did not fit their contract.
         rows_set_aside: u64,
+        /// Rows among those read that an earlier run read and kept.
+        rows_reused: u64,
     },
     /// A table was written aside and read back.
     TableWritten {

@@ -322,6 +322,7 @@ async fn prepare(
             empty_because,
         });
     }
+    work.reuse.trim();
     Ok(Prepared {
         checks: results,
         sources: work.read,

@@ -4,6 +4,7 @@
 //! begin publication ─▶ find objects ─▶ stages in order ─▶ bounds ─▶ outputs, sorted ─▶ rows set aside, fits ─▶ verify ─▶ commit
 //! ```
 
+mod address;
 mod backtest;
 mod bounds;
 mod check_results;
@@ -18,6 +19,7 @@ mod outputs;
 mod previous;
 pub mod published;
 pub mod report;
+mod reuse;
 mod work;
 
 use std::path::PathBuf;
@@ -54,6 +56,8 @@ pub struct RunOptions {
     pub memory_limit: usize,
     /// Where tables between stages and spilled rows go; a folder of the system's where none is given.
     pub work_folder: Option<PathBuf>,
+    /// Where the work of earlier runs is kept; none where all is to be done anew.
+    pub cache: Option<CacheOptions>,
     /// The folder that relative `file:` stores start from.
     pub root: PathBuf,
     /// Who watches.
@@ -62,6 +66,15 @@ pub struct RunOptions {
     pub clock: Clock,
     /// Turns true when the process is asked to stop.
     pub stop: watch::Receiver<bool>,
+}
+
+/// Where the work of earlier runs is kept, and how much of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheOptions {
+    /// A folder on this machine that only cvm writes to.
+    pub folder: PathBuf,
+    /// Bytes that it may take between runs.
+    pub limit: u64,
 }
 
 impl RunOptions {

@@ -9,13 +9,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::check_results;
 use super::error::RunError;
+use super::events::Event;
 use super::published::register;
 use super::work::{Learned, RunAtWork};
 use crate::engine::types::{quoted, sql_type};
 use crate::plan::{CHECK_RESULTS, MODEL_CALIBRATION, MODEL_FITS, PlannedOutput, ROWS_SET_ASIDE};
 use crate::publish::{
-    BoxError, CheckResult, ColumnToWrite, Commit, Publication, Rows, Sink, TableToWrite,
-    ValueLimits,
+    BoxError, CheckResult, ColumnToWrite, Commit, Publication, Rows, Sink, TableManifest,
+    TableToWrite, ValueLimits,
 };
 use crate::score::{PreviousFits, calibration_to_batch, fits_to_batch};
 use crate::source::set_aside_schema;
@@ -41,90 +42,83 @@ pub(super) struct Outputs<'a> {
 impl Outputs<'_> {
     /// Writes a table aside, sorted by its key; what reads it from now on reads what was written. Returns its rows.
     pub(super) async fn write_output(&self, output: &PlannedOutput) -> Result<u64, RunError> {
-        let key: Vec<&str> = output
-            .contract
-            .key
+        let (work, name) = (self.work, &output.table);
+        let table = table_to_write(output);
+        let address = work.addresses.of_made(&format!("{table:?}"), name);
+        let kept = address
+            .as_ref()
+            .and_then(|address| work.reuse.output(address));
+        let written = match kept {
+            Some((encoded, file)) => {
+                work.events.tell(&Event::Reused {
+                    stage: name.clone(),
+                    kind: "publish",
+                    rows: Some(encoded.rows),
+                });
+                self.publication.adopt(&encoded, &file).await?
+            }
+            None => {
+                let encode = self.encode(&table, address.as_deref());
+                work.watched(name, "publish", true, encode).await?
+            }
+        };
+        let target = self.publication.target();
+        let files: Vec<_> = written
+            .files
             .iter()
-            .map(|key| key.value.as_str())
+            .map(|file| target.absolute(&file.path))
             .collect();
+        register(&work.context.session, target, name, &files, &table.schema()).map_err(
+            |source| RunError::Engine {
+                table: name.clone(),
+                source,
+            },
+        )?;
+        Ok(written.rows)
+    }
+
+    /// Works a table out and writes it aside.
+    async fn encode(
+        &self,
+        table: &TableToWrite,
+        address: Option<&str>,
+    ) -> Result<TableManifest, RunError> {
         // Text as a view keeps whatever buffer it points into alive and counted: a sort above a join would be taken to
         // hold a whole side of it with every batch.
-        let columns: Vec<String> = output
-            .contract
-            .columns
-            .iter()
-            .map(|(name, column)| match column.value.sql_type {
-                SqlType::Varchar => format!("arrow_cast({0}, 'Utf8') as {0}", quoted(name)),
-                _ => quoted(name),
-            })
-            .collect();
+        let columns = table.columns.iter().map(|column| match column.sql_type {
+            SqlType::Varchar => format!("arrow_cast({0}, 'Utf8') as {0}", quoted(&column.name)),
+            _ => quoted(&column.name),
+        });
+        let key = table.key.iter().map(|name| quoted(name));
         let sql = format!(
             "select {} from {} order by {}",
-            columns.join(", "),
-            quoted(&output.table),
-            key.iter()
-                .map(|name| quoted(name))
-                .collect::<Vec<_>>()
-                .join(", ")
+            columns.collect::<Vec<_>>().join(", "),
+            quoted(&table.name),
+            key.collect::<Vec<_>>().join(", ")
         );
-        let table = TableToWrite {
-            name: output.table.clone(),
-            description: output.contract.description.clone(),
-            grain: output.contract.grain.clone(),
-            key: key.into_iter().map(str::to_owned).collect(),
-            columns: output
-                .contract
-                .columns
-                .iter()
-                .map(|(name, column)| ColumnToWrite {
-                    name: name.clone(),
-                    sql_type: column.value.sql_type,
-                    required: column.value.required,
-                    limits: limits_of(&column.value),
-                    description: column.value.description.clone(),
-                })
-                .collect(),
+        let failed = |source| RunError::Engine {
+            table: table.name.clone(),
+            source,
         };
-        let write = async {
-            let failed = |source| RunError::Engine {
-                table: output.table.clone(),
-                source,
-            };
-            let plan = self
-                .work
-                .context
-                .session
-                .plan_text(&sql)
-                .await
-                .map_err(failed)?;
-            let rows = self
-                .work
-                .context
-                .session
-                .frame(plan)
-                .execute_stream()
-                .await
-                .map_err(failed)?;
-            let counter = Arc::clone(&self.work.context.rows);
-            let rows = rows
-                .inspect_ok(move |batch| {
-                    counter.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-                })
-                .map_err(|error| Box::new(error) as BoxError);
-            let written = self.publication.prepare(&table, rows.boxed()).await?;
-            let target = self.publication.target();
-            let files: Vec<_> = written
-                .files
-                .iter()
-                .map(|file| target.absolute(&file.path))
-                .collect();
-            let session = &self.work.context.session;
-            register(session, target, &output.table, &files, &table.schema()).map_err(failed)?;
-            Ok::<u64, RunError>(written.rows)
-        };
-        self.work
-            .watched(&output.table, "publish", true, write)
-            .await
+        let session = &self.work.context.session;
+        let plan = session.plan_text(&sql).await.map_err(failed)?;
+        let rows = session.frame(plan).execute_stream().await.map_err(failed)?;
+        let counter = Arc::clone(&self.work.context.rows);
+        let rows = rows
+            .inspect_ok(move |batch| {
+                counter.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+            })
+            .map_err(|error| Box::new(error) as BoxError);
+        let reuse = &self.work.reuse;
+        let copy = address.and_then(|_| reuse.place_of_output());
+        let prepared = self
+            .publication
+            .prepare_copied(table, rows.boxed(), copy.as_deref());
+        let written = prepared.await?;
+        if let (Some(address), Some(copy)) = (address, &copy) {
+            reuse.keep_output(address, &written, copy);
+        }
+        Ok(written)
     }
 
     pub(super) async fn write_rows_set_aside(&self) -> Result<(), RunError> {
@@ -272,6 +266,25 @@ impl Outputs<'_> {
         let schema = batch.schema();
         self.write_own(&table, &schema, stream::iter([Ok(batch)]).boxed())
             .await
+    }
+}
+
+/// An output as its contract describes it.
+fn table_to_write(output: &PlannedOutput) -> TableToWrite {
+    let contract = &output.contract;
+    let columns = contract.columns.iter().map(|(name, column)| ColumnToWrite {
+        name: name.clone(),
+        sql_type: column.value.sql_type,
+        required: column.value.required,
+        limits: limits_of(&column.value),
+        description: column.value.description.clone(),
+    });
+    TableToWrite {
+        name: output.table.clone(),
+        description: contract.description.clone(),
+        grain: contract.grain.clone(),
+        key: contract.key.iter().map(|key| key.value.clone()).collect(),
+        columns: columns.collect(),
     }
 }
 

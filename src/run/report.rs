@@ -64,6 +64,8 @@ pub struct SourceReport {
     pub rows_kept: u64,
     /// Rows that did not fit their contract.
     pub rows_set_aside: u64,
+    /// Rows among those read that an earlier run read and kept, so that this one did not have to.
+    pub rows_reused: u64,
 }
 
 /// How long a stage took.
@@ -77,6 +79,8 @@ pub struct StageReport {
     pub rows: Option<u64>,
     /// Seconds; a view's are spent where it is read.
     pub seconds: f64,
+    /// Whether an earlier run did it.
+    pub reused: bool,
 }
 
 /// A published table.
@@ -142,6 +146,16 @@ impl Observer for Reporter {
                     kind,
                     rows,
                     seconds,
+                    reused: false,
+                });
+            }
+            Event::Reused { stage, kind, rows } => {
+                report.stages.push(StageReport {
+                    stage,
+                    kind,
+                    rows,
+                    seconds: 0.0,
+                    reused: true,
                 });
             }
             Event::SourceRead {
@@ -151,6 +165,7 @@ impl Observer for Reporter {
                 rows_read,
                 rows_kept,
                 rows_set_aside,
+                rows_reused,
             } => {
                 report.sources.push(SourceReport {
                     source,
@@ -159,6 +174,7 @@ impl Observer for Reporter {
                     rows_read,
                     rows_kept,
                     rows_set_aside,
+                    rows_reused,
                 });
             }
             Event::TableWritten {

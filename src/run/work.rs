@@ -1,6 +1,7 @@
 //! A run at work: sources found, stages made one after the other, nothing published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,18 +11,24 @@ use datafusion::catalog::TableProvider;
 use tempfile::TempDir;
 
 use super::RunOptions;
+use super::address::Addresses;
 use super::error::RunError;
 use super::events::{Event, Events};
 use super::execute::open_store;
 use super::inputs::manifest_of;
+use super::reuse::Reuse;
 use crate::engine::{Session, SessionOptions};
-use crate::plan::{ParameterValue, Plan, PlannedStage, Work, parameters, table_reference};
+use crate::plan::{
+    ParameterValue, Plan, PlannedSource, PlannedStage, Work, parameters, table_reference,
+};
 use crate::publish::{CheckResult, SourceManifest};
 use crate::score::{CalibrationRow, FitContext, FitRow, Pool};
 use crate::source::{RawTableProvider, Selection, SetAside, SourceTally};
 use crate::spec::check::Severity;
 use crate::spec::source::Format;
-use crate::stage::{Keep, RawStage, ScoreStage, Spool, SqlStage, Stage, StageContext, UnionStage};
+use crate::stage::{
+    Keep, RawSlice, RawStage, ScoreStage, Spool, SqlStage, Stage, StageContext, UnionStage,
+};
 
 /// How often watchers are told how far a stage is.
 const TICK: Duration = Duration::from_millis(250);
@@ -33,6 +40,18 @@ pub(super) struct Learned {
     pub(super) calibration: Vec<(String, CalibrationRow)>,
 }
 
+/// The slices of a raw table, and what of them earlier runs read.
+#[derive(Debug, Default)]
+struct Slices {
+    /// Each with its address.
+    all: Vec<(Range<usize>, Option<String>)>,
+    /// Those that need not be read.
+    recalled: BTreeSet<usize>,
+    rows_recalled: u64,
+    /// Whether their rows are written down.
+    are_parsed: bool,
+}
+
 /// A run at work: what the steps below share.
 pub(super) struct RunAtWork<'a> {
     pub(super) plan: &'a Plan,
@@ -42,6 +61,10 @@ pub(super) struct RunAtWork<'a> {
     pub(super) set_aside: Arc<SetAside>,
     /// What was found of the sources, for the manifest.
     pub(super) read: Vec<SourceManifest>,
+    /// What earlier runs did of the work.
+    pub(super) reuse: Reuse<'a>,
+    pub(super) addresses: Addresses,
+    slices: BTreeMap<String, Slices>,
     threads: usize,
     days: FitContext,
     values: BTreeMap<String, ParameterValue>,
@@ -74,11 +97,7 @@ impl<'a> RunAtWork<'a> {
             table: "the session".to_owned(),
             source,
         })?;
-        let is_text = |format: &Format| !matches!(format, Format::Parquet);
-        let texts = plan
-            .sources
-            .iter()
-            .filter(|source| is_text(&source.table.format));
+        let texts = plan.sources.iter().filter(|source| is_text(source));
         let costly = texts
             .filter(|source| source.uses == 1)
             .map(|source| source.name.clone());
@@ -98,6 +117,9 @@ impl<'a> RunAtWork<'a> {
             context,
             sources: Vec::new(),
             read: Vec::new(),
+            reuse: Reuse::open(options.cache.as_ref(), &options.run_id, events),
+            addresses: Addresses::new(),
+            slices: BTreeMap::new(),
             set_aside: SetAside::new(folder.path()),
             threads: options.threads,
             days,
@@ -106,6 +128,9 @@ impl<'a> RunAtWork<'a> {
         };
         work.find_sources(&options.root, &options.inputs.selection)
             .await?;
+        let (days, threads) = (work.days, work.threads);
+        work.addresses
+            .add_stages(plan, &work.values, &days, threads);
         Ok(work)
     }
 
@@ -134,10 +159,12 @@ impl<'a> RunAtWork<'a> {
             .await?;
             let objects = provider.objects_with_checksums(self.threads).await?;
             selection.check(&source.name, &objects)?;
-            self.read.push(SourceManifest {
+            let found = SourceManifest {
                 name: source.name.clone(),
                 objects: objects.into_iter().map(manifest_of).collect(),
-            });
+            };
+            self.recall(source, &store.url, &provider, &found)?;
+            self.read.push(found);
             self.events.tell(&Event::SourceFound {
                 source: source.name.clone(),
                 objects: provider.tally().objects().len(),
@@ -153,18 +180,94 @@ impl<'a> RunAtWork<'a> {
             };
             registered.map_err(failed)?;
             self.sources.push(Arc::clone(&provider));
-            if source.uses > 1 && !matches!(source.table.format, Format::Parquet) {
-                let stage = RawStage::new(source.name.clone(), provider.schema());
-                let made = self
-                    .watched(stage.name(), "read", true, stage.run(&self.context))
-                    .await?;
+            if let Some(slices) = self.slices.get(&source.name)
+                && slices.are_parsed
+            {
+                let table = self.parse(source, slices, &provider).await?;
                 self.context
                     .session
-                    .register(&table_reference(&source.name), made.table)
+                    .register(&table_reference(&source.name), table)
                     .map_err(failed)?;
             }
         }
         Ok(())
+    }
+
+    /// Takes those objects for read that an earlier run read.
+    fn recall(
+        &mut self,
+        source: &PlannedSource,
+        url: &str,
+        provider: &RawTableProvider,
+        found: &SourceManifest,
+    ) -> Result<(), RunError> {
+        let slices = provider.slices();
+        // A table of several objects that is read once is parsed for the sake of the runs to come, which will read what is new.
+        let is_worth_it =
+            source.uses > 1 || (source.uses == 1 && self.reuse.is_on() && slices.len() > 1);
+        let are_parsed = is_text(source) && is_worth_it;
+        let addresses = self.addresses.add_source(source, url, found, &slices);
+        let mut known = Slices {
+            all: slices.into_iter().zip(addresses).collect(),
+            are_parsed,
+            ..Slices::default()
+        };
+        for (index, (objects, address)) in known.all.iter().enumerate() {
+            let Some(address) = address else { continue };
+            let file = match are_parsed {
+                true => Some(self.context.spool.file_of(&source.name, index)?),
+                false => None,
+            };
+            let rows = self
+                .reuse
+                .recall(provider, objects, address, file.as_deref());
+            if let Some(rows) = rows {
+                known.recalled.insert(index);
+                known.rows_recalled += rows;
+            }
+        }
+        self.slices.insert(source.name.clone(), known);
+        Ok(())
+    }
+
+    /// Writes the rows of a raw table down, those aside that lie there already.
+    async fn parse(
+        &self,
+        source: &PlannedSource,
+        slices: &Slices,
+        provider: &RawTableProvider,
+    ) -> Result<Arc<dyn TableProvider>, RunError> {
+        let missing = slices.all.iter().enumerate();
+        let missing = missing.filter(|(index, _)| !slices.recalled.contains(index));
+        let missing: Vec<RawSlice> = missing
+            .map(|(index, (objects, _))| RawSlice {
+                index,
+                rows: provider.slice(objects.clone()),
+            })
+            .collect();
+        let is_told = !missing.is_empty();
+        let (name, schema) = (source.name.clone(), provider.schema());
+        let stage = RawStage::new(name, schema, missing, self.threads);
+        let made = self
+            .watched(stage.name(), "read", is_told, stage.run(&self.context))
+            .await?;
+        if !is_told {
+            self.events.tell(&Event::Reused {
+                stage: source.name.clone(),
+                kind: "read",
+                rows: Some(slices.rows_recalled),
+            });
+        }
+        for (index, (objects, address)) in slices.all.iter().enumerate() {
+            if let Some(address) = address
+                && !slices.recalled.contains(&index)
+            {
+                let file = self.context.spool.file_of(&source.name, index)?;
+                self.reuse
+                    .keep_reading(provider, objects, address, Some(&file));
+            }
+        }
+        Ok(made.table)
     }
 
     /// Runs one stage and gives its table a name.
@@ -186,9 +289,30 @@ impl<'a> RunAtWork<'a> {
         } else {
             "sql"
         };
-        let made = self
-            .watched(stage.name(), kind, written, stage.run(&self.context))
-            .await?;
+        let address = self.addresses.of(&planned.name).filter(|_| written);
+        let kept = address.and_then(|address| {
+            self.reuse
+                .stage(&planned.name, address, stage.output_schema(), &self.context)
+        });
+        let made = match kept {
+            Some(made) => {
+                self.events.tell(&Event::Reused {
+                    stage: planned.name.clone(),
+                    kind,
+                    rows: made.written.as_ref().map(|written| written.rows),
+                });
+                made
+            }
+            None => {
+                let made = self
+                    .watched(stage.name(), kind, written, stage.run(&self.context))
+                    .await?;
+                if let Some(address) = address {
+                    self.reuse.keep_stage(address, &made);
+                }
+                made
+            }
+        };
         let (fits, calibration) = (made.findings.fits, made.findings.calibration);
         let name = || planned.name.clone();
         learned
@@ -269,6 +393,10 @@ impl<'a> RunAtWork<'a> {
                     .await?;
             }
             let tally = source.tally();
+            let slices = self.slices.get(tally.source());
+            for (objects, address) in slices.iter().flat_map(|slices| slices.unparsed()) {
+                self.reuse.keep_reading(source, objects, address, None);
+            }
             let counts = tally.counts();
             self.events.tell(&Event::SourceRead {
                 source: tally.source().to_owned(),
@@ -277,6 +405,10 @@ impl<'a> RunAtWork<'a> {
                 rows_read: counts.rows_read,
                 rows_kept: counts.rows_kept(),
                 rows_set_aside: counts.rows_set_aside,
+                rows_reused: slices.map_or(0, |slices| match slices.are_parsed {
+                    true => slices.rows_recalled,
+                    false => 0,
+                }),
             });
             for message in tally.warnings() {
                 self.events.tell(&Event::Warning { message });
@@ -309,6 +441,22 @@ impl<'a> RunAtWork<'a> {
             }
         }
     }
+}
+
+impl Slices {
+    /// The slices that were read by this run and whose rows are written nowhere, with their addresses.
+    fn unparsed(&self) -> impl Iterator<Item = (&Range<usize>, &String)> {
+        let all = self.all.iter().enumerate();
+        all.filter_map(|(index, (objects, address))| {
+            let is_fresh = !self.are_parsed && !self.recalled.contains(&index);
+            Some((objects, address.as_ref().filter(|_| is_fresh)?))
+        })
+    }
+}
+
+/// Whether the rows of a raw table must be parsed.
+fn is_text(source: &PlannedSource) -> bool {
+    !matches!(source.table.format, Format::Parquet)
 }
 
 /// What the share of rows set aside counts as among the checks; its bound has been held.

@@ -1,13 +1,17 @@
 //! The table `model_calibration`: predictions held against what came.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use serde::{Deserialize, Serialize};
+
+use super::exact;
 
 /// What the customers of a row have in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Grouping {
     /// Nothing: everybody.
     Overall,
@@ -38,10 +42,10 @@ impl Grouping {
 }
 
 /// One group of customers, or one week, of one model: what was foretold and what came.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationRow {
     /// The model's name, as in `bg_nbd`.
-    pub model: &'static str,
+    pub model: Cow<'static, str>,
     /// What the group has in common.
     pub grouping: Grouping,
     /// Which group; sorts as text. Empty for everybody.
@@ -49,18 +53,25 @@ pub struct CalibrationRow {
     /// Customers in it.
     pub customers: i64,
     /// Purchase days foretold, in sum; for [`Grouping::ProbabilityAlive`] customers foretold to be alive.
+    #[serde(with = "exact")]
     pub expected: f64,
     /// Purchase days that came; for [`Grouping::ProbabilityAlive`] customers who bought.
+    #[serde(with = "exact")]
     pub actual: f64,
     /// expected ÷ actual − 1; none where nothing came.
+    #[serde(with = "exact::option")]
     pub bias: Option<f64>,
     /// Mean absolute error a customer; of everybody only.
+    #[serde(with = "exact::option")]
     pub mae: Option<f64>,
     /// Root mean squared error a customer; of everybody only.
+    #[serde(with = "exact::option")]
     pub rmse: Option<f64>,
     /// Gini coefficient of the ranking as a share of the perfect ranking's; of everybody only.
+    #[serde(with = "exact::option")]
     pub gini: Option<f64>,
     /// Mean log-probability of what came, the rule by which models are chosen; of everybody only.
+    #[serde(with = "exact::option")]
     pub log_score: Option<f64>,
     /// Whether the score predicts with this model.
     pub is_chosen: bool,
@@ -96,7 +107,7 @@ pub fn calibration_to_batch(
     let key = |(score, row): &(String, CalibrationRow)| {
         (
             score.clone(),
-            row.model,
+            row.model.clone(),
             row.grouping.name(),
             row.group.clone(),
         )
@@ -119,7 +130,7 @@ pub fn calibration_to_batch(
         calibration_schema(),
         vec![
             text(|(score, _)| score),
-            text(|(_, row)| row.model),
+            text(|(_, row)| row.model.as_ref()),
             text(|(_, row)| row.grouping.name()),
             text(|(_, row)| &row.group),
             Arc::new(Int64Array::from_iter_values(customers)),

@@ -1,5 +1,6 @@
 //! The table `model_fits`: what every fit of a run came to.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,9 +12,12 @@ use arrow::error::ArrowError;
 use chrono::NaiveDate;
 use cvm_models::fit::Estimate;
 use cvm_models::optimise::Convergence;
+use serde::{Deserialize, Serialize};
+
+use super::exact;
 
 /// Which days a fit saw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Period {
     /// All days before the run's `$as_of`: predictions come from these fits.
     All,
@@ -32,23 +36,28 @@ impl Period {
 }
 
 /// One parameter of one fit. A fit that found nothing has one row, without parameter and estimate, and a reason.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FitRow {
     /// The model's name, as in `bg_nbd`.
-    pub model: &'static str,
+    pub model: Cow<'static, str>,
     /// The days that it saw.
     pub period: Period,
     /// The parameter's name; empty where there is no fit.
     pub parameter: String,
     /// Its estimate.
+    #[serde(with = "exact::option")]
     pub estimate: Option<f64>,
     /// Its standard error from the observed information; none where that is singular.
+    #[serde(with = "exact::option")]
     pub standard_error: Option<f64>,
     /// The log-likelihood at the estimates.
+    #[serde(with = "exact::option")]
     pub log_likelihood: Option<f64>,
     /// Akaike's information criterion; less is better.
+    #[serde(with = "exact::option")]
     pub aic: Option<f64>,
     /// The Bayesian information criterion; less is better.
+    #[serde(with = "exact::option")]
     pub bic: Option<f64>,
     /// Customers that the fit saw.
     pub customers: i64,
@@ -68,7 +77,7 @@ impl FitRow {
     /// A row that says of a model only that there is no fit.
     pub fn without_fit(model: &'static str, period: Period) -> Self {
         Self {
-            model,
+            model: model.into(),
             period,
             parameter: String::new(),
             estimate: None,
@@ -158,7 +167,7 @@ pub fn fits_to_batch(
     let key = |(score, row): &(String, FitRow)| {
         (
             score.clone(),
-            row.model,
+            row.model.clone(),
             row.period.name(),
             row.parameter.clone(),
         )
@@ -180,7 +189,11 @@ pub fn fits_to_batch(
         Arc::new(values.collect::<BooleanArray>())
     };
     let before = |(score, row): &(String, FitRow)| {
-        let key = (score.clone(), row.model.to_owned(), row.parameter.clone());
+        let key = (
+            score.clone(),
+            row.model.clone().into_owned(),
+            row.parameter.clone(),
+        );
         let known = previous?.estimates.get(&key).copied();
         known.filter(|_| row.period == Period::All)
     };
@@ -196,7 +209,7 @@ pub fn fits_to_batch(
         fits_schema(),
         vec![
             text(|(score, _)| Some(score.as_str())),
-            text(|(_, row)| Some(row.model)),
+            text(|(_, row)| Some(row.model.as_ref())),
             text(|(_, row)| Some(row.period.name())),
             text(|(_, row)| Some(row.parameter.as_str())),
             float(&|(_, row)| row.estimate),

@@ -9,6 +9,7 @@ mod calibration;
 pub mod cohort_projection;
 mod columns;
 mod error;
+mod exact;
 mod fits;
 pub mod k_means;
 mod parameters;

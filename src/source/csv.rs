@@ -268,7 +268,7 @@ impl Records for CsvRecords {
     fn end(&mut self, rows: &mut Rows) -> Result<(), SourceError> {
         if self.layout.is_none() {
             let warning = format!("{}: {} is empty", self.table.source, rows.file());
-            self.table.tally.warn(warning);
+            self.table.tally.warn(rows.file(), warning);
         }
         Ok(())
     }

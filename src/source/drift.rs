@@ -55,11 +55,14 @@ impl Drift {
         let only_new = self.missing.is_empty() && self.retyped.is_empty();
         match table.tolerance.schema_drift {
             SchemaDrift::IgnoreNew if only_new => {
-                table.tally.warn(format!(
-                    "{}: columns that are not declared are ignored: {}",
-                    table.source,
-                    list(&self.new)
-                ));
+                table.tally.warn(
+                    file,
+                    format!(
+                        "{}: columns that are not declared are ignored: {}",
+                        table.source,
+                        list(&self.new)
+                    ),
+                );
                 Ok(Verdict::Read)
             }
             SchemaDrift::SetAside => Ok(Verdict::SetAside(self.to_string())),

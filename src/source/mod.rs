@@ -31,6 +31,7 @@ mod number;
 mod parquet;
 mod parquet_cast;
 mod provider;
+mod reading;
 mod rows;
 mod selection;
 mod set_aside;
@@ -54,6 +55,7 @@ mod tests;
 pub use error::SourceError;
 pub use format::{FORMATS, FormatEntry};
 pub use provider::RawTableProvider;
+pub use reading::Reading;
 pub use selection::Selection;
 pub use set_aside::{
     CUT_MARK, RAW_TEXT_BYTES, SetAside, SetAsideBatches, schema as set_aside_schema,

@@ -234,7 +234,9 @@ impl Records for NdjsonRecords {
     fn end(&mut self, rows: &mut Rows) -> Result<(), SourceError> {
         let (source, file) = (&self.table.source, rows.file());
         if !self.any {
-            self.table.tally.warn(format!("{source}: {file} is empty"));
+            self.table
+                .tally
+                .warn(file, format!("{source}: {file} is empty"));
             return Ok(());
         }
         let unseen = self.table.columns.iter().zip(&self.seen);
@@ -244,9 +246,10 @@ impl Records for NdjsonRecords {
         // instead it may have been renamed.
         if self.new.is_empty() {
             for name in unseen {
-                self.table
-                    .tally
-                    .warn(format!("{source}: no line of {file} has the key `{name}`"));
+                self.table.tally.warn(
+                    file,
+                    format!("{source}: no line of {file} has the key `{name}`"),
+                );
             }
             return Ok(());
         }

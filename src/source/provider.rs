@@ -1,6 +1,7 @@
 //! Raw tables as DataFusion reads them.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -45,7 +46,9 @@ const DRAIN_ROWS: usize = 8192;
 /// asks for. Scanned twice, rows count once; what scans leave unread is read by [`drain_unread`](Self::drain_unread).
 #[derive(Debug)]
 pub struct RawTableProvider {
-    table: Arc<Table>,
+    pub(super) table: Arc<Table>,
+    /// Those that a scan reads.
+    objects: Range<usize>,
 }
 
 impl RawTableProvider {
@@ -116,13 +119,11 @@ impl RawTableProvider {
         };
         if let Some(pieces) = format.divide(&table).await? {
             let first = std::mem::replace(&mut table.tally, tally(&pieces));
-            first
-                .warnings()
-                .into_iter()
-                .for_each(|warning| table.tally.warn(warning));
+            table.tally.warn_as(&first);
             table.pieces = pieces;
         }
         Ok(Arc::new(Self {
+            objects: 0..table.objects.len(),
             table: Arc::new(table),
         }))
     }
@@ -162,6 +163,15 @@ impl RawTableProvider {
             .buffered(threads.max(1))
             .try_collect()
             .await
+    }
+
+    /// The rows of some of its objects, by their places among all, as a table of its own. What is read of it counts for this one.
+    #[must_use]
+    pub fn slice(&self, objects: Range<usize>) -> Arc<Self> {
+        Arc::new(Self {
+            table: Arc::clone(&self.table),
+            objects,
+        })
     }
 
     /// What was read so far; keeps changing while scans run.
@@ -235,6 +245,7 @@ impl TableProvider for RawTableProvider {
         let partitions = state.config().target_partitions();
         Ok(Arc::new(RawTableExec::new(
             &self.table,
+            &self.objects,
             projection,
             partitions,
         )?))
@@ -294,7 +305,12 @@ struct RawTableExec {
 }
 
 impl RawTableExec {
-    fn new(table: &Arc<Table>, projection: &[usize], target: usize) -> Result<Self> {
+    fn new(
+        table: &Arc<Table>,
+        objects: &Range<usize>,
+        projection: &[usize],
+        target: usize,
+    ) -> Result<Self> {
         let schema = project_schema(&table.schema, Some(&projection.to_vec()))?;
         let scan = Scan {
             table: Arc::clone(table),
@@ -302,7 +318,7 @@ impl RawTableExec {
             schema: Arc::clone(&schema),
             batch_size: DRAIN_ROWS,
         };
-        let partitions = divide(&table.pieces, target);
+        let partitions = divide(&table.pieces, objects, target);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(partitions.len()),
@@ -320,9 +336,10 @@ impl RawTableExec {
 }
 
 /// Gives each piece, in order, to the partition with the fewest bytes so far.
-fn divide(pieces: &[Piece], target: usize) -> Vec<Vec<usize>> {
+fn divide(pieces: &[Piece], objects: &Range<usize>, target: usize) -> Vec<Vec<usize>> {
     let mut partitions = vec![(0_u64, Vec::new()); target.min(pieces.len()).max(1)];
-    for (at, piece) in pieces.iter().enumerate() {
+    let pieces = pieces.iter().enumerate();
+    for (at, piece) in pieces.filter(|(_, piece)| objects.contains(&piece.object)) {
         if let Some((bytes, chosen)) = partitions.iter_mut().min_by_key(|(bytes, _)| *bytes) {
             *bytes += piece.bytes.max(1);
             chosen.push(at);
@@ -427,10 +444,9 @@ impl ExecutionPlan for RawTableExec {
         _: &[Arc<Statistics>],
         args: &StatisticsArgs,
     ) -> Result<Arc<Statistics>> {
-        let all = 0..self.scan.table.pieces.len();
         let pieces: Vec<usize> = match args.partition() {
             Some(partition) => self.partitions.get(partition).cloned().unwrap_or_default(),
-            None => all.collect(),
+            None => self.partitions.iter().flatten().copied().collect(),
         };
         let mut statistics = Statistics::new_unknown(&self.scan.schema);
         let pieces: Vec<&Piece> = pieces

@@ -171,6 +171,11 @@ impl SetAside {
         self.batches_where(|key| &*key.source == source)
     }
 
+    /// As [`SetAside::batches`], of one object of a raw table.
+    pub(crate) fn batches_of_file(self: &Arc<Self>, source: &str, file: &str) -> SetAsideBatches {
+        self.batches_where(|key| &*key.source == source && &*key.file == file)
+    }
+
     /// The first rows of one raw table as `file:line column: reason`.
     pub(crate) fn examples(
         self: &Arc<Self>,
@@ -340,6 +345,13 @@ impl Attempt {
         if self.entries.len() >= CHUNK_ROWS || self.bytes >= CHUNK_BYTES {
             self.flush()?;
         }
+        Ok(())
+    }
+
+    /// Adds rows that an earlier run set aside, in their order.
+    pub(crate) fn recall(&mut self, rows: RecordBatch) -> Result<(), SourceError> {
+        self.all.add(self.key.clone(), rows)?;
+        self.key.chunk += 1;
         Ok(())
     }
 

@@ -1,10 +1,12 @@
 //! What a run read of a raw table, to be watched while it reads and reported when it has.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 /// An object as it was listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub struct ObjectInfo {
 }
 
 /// Counts of rows and bytes. Rows read = rows kept + rows set aside.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Rows that objects hold, so far.
     pub rows_read: u64,
@@ -67,7 +69,8 @@ pub struct SourceTally {
     objects: Vec<ObjectInfo>,
     object_of_piece: Vec<usize>,
     pieces: Vec<Progress>,
-    warnings: Mutex<BTreeSet<String>>,
+    /// Each with the object that it is about.
+    warnings: Mutex<BTreeSet<(String, String)>>,
 }
 
 impl SourceTally {
@@ -139,14 +142,48 @@ impl SourceTally {
     /// What is odd but no error, sorted.
     pub fn warnings(&self) -> Vec<String> {
         let warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        warnings.iter().cloned().collect()
+        let texts: BTreeSet<&String> = warnings.iter().map(|(_, warning)| warning).collect();
+        texts.into_iter().cloned().collect()
     }
 
-    pub(crate) fn warn(&self, warning: String) {
+    /// What is odd of one object.
+    pub(crate) fn warnings_of(&self, file: &str) -> Vec<String> {
+        let warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_file = warnings.iter().filter(|(about, _)| about == file);
+        of_file.map(|(_, warning)| warning.clone()).collect()
+    }
+
+    pub(crate) fn warn(&self, file: &str, warning: String) {
         self.warnings
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(warning);
+            .insert((file.to_owned(), warning));
+    }
+
+    /// Takes over what was found odd before this tally was made.
+    pub(crate) fn warn_as(&self, earlier: &Self) {
+        let warnings = earlier.warnings.lock();
+        let warnings = warnings.unwrap_or_else(PoisonError::into_inner).clone();
+        self.warnings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(warnings);
+    }
+
+    /// The pieces of an object, in order.
+    pub(crate) fn pieces_of(&self, object: usize) -> Range<usize> {
+        // Pieces lie in the order of their objects.
+        let first = self.object_of_piece.partition_point(|of| *of < object);
+        let end = self.object_of_piece.partition_point(|of| *of <= object);
+        first..end
+    }
+
+    /// Counts of one piece so far.
+    pub(crate) fn counts_of(&self, piece: usize) -> Counts {
+        self.pieces
+            .get(piece)
+            .map(Progress::counts)
+            .unwrap_or_default()
     }
 
     /// Pieces that no reading has finished.

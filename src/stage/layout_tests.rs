@@ -51,7 +51,7 @@ async fn write(context: &StageContext, name: &str, sql: &str, together_by: Optio
     )
     .together_by(together_by.map(str::to_owned));
     let made = stage.run(context).await.unwrap();
-    assert_eq!(made.rows, Some(5000));
+    assert_eq!(made.written.map(|written| written.rows), Some(5000));
     let name = TableReference::bare(name);
     context.session.register(&name, made.table).unwrap();
 }

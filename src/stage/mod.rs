@@ -3,12 +3,14 @@
 mod error;
 #[cfg(test)]
 mod layout_tests;
+mod raw;
 mod sample;
 mod score;
 mod spool;
 mod sql;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,13 +18,16 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 
-use crate::engine::Session;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Layout, Session};
 use crate::score::{CalibrationRow, FitRow, Pool};
 
 pub use error::StageError;
+pub use raw::{RawSlice, RawStage};
 pub use score::ScoreStage;
 pub use spool::Spool;
-pub use sql::{Keep, RawStage, SqlStage, UnionStage};
+pub use sql::{Keep, SqlStage, UnionStage};
 
 /// What makes one table.
 #[async_trait]
@@ -65,14 +70,43 @@ impl StageContext {
 pub struct Made {
     /// The table.
     pub table: Arc<dyn TableProvider>,
-    /// Its rows, where they were written down; none for a view.
-    pub rows: Option<u64>,
+    /// Its rows as they were written down; none for a view.
+    pub written: Option<Written>,
     /// What was learned on the way.
     pub findings: Findings,
 }
 
+/// The rows of a table as they lie on this machine.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The folder of their Parquet files.
+    pub folder: PathBuf,
+    /// How many there are.
+    pub rows: u64,
+    /// What is known of where each lies.
+    pub layout: Layout,
+}
+
+impl Written {
+    /// The table of these rows.
+    ///
+    /// # Errors
+    /// When the folder is none.
+    pub fn table(
+        &self,
+        stage: &str,
+        schema: SchemaRef,
+        context: &StageContext,
+    ) -> Result<Arc<dyn TableProvider>, StageError> {
+        context
+            .session
+            .parquet_folder(&self.folder, schema, &self.layout)
+            .map_err(StageError::engine(stage))
+    }
+}
+
 /// What a stage learned of its models.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Findings {
     /// What was fitted.
     pub fits: Vec<FitRow>,

@@ -160,7 +160,7 @@ impl Stage for ScoreStage {
                 scored.boxed()
             })
             .collect();
-        let (table, rows) = context
+        let (table, written) = context
             .spool
             .write(
                 &self.name,
@@ -172,7 +172,7 @@ impl Stage for ScoreStage {
             .await?;
         Ok(Made {
             table,
-            rows: Some(rows),
+            written: Some(written),
             findings: Findings {
                 fits: fitted.fits(),
                 calibration: fitted.calibration(),

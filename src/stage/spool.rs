@@ -14,7 +14,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
-use super::{StageContext, StageError};
+use super::{StageContext, StageError, Written};
 use crate::engine::Layout;
 
 /// Rows a group: small enough that a writer's buffer stays small, large enough to be read in one go.
@@ -45,9 +45,8 @@ impl Spool {
         parts: Vec<Part>,
         layout: &Layout,
         context: &StageContext,
-    ) -> Result<(Arc<dyn TableProvider>, u64), StageError> {
-        let folder = self.folder.join(stage);
-        std::fs::create_dir_all(&folder).map_err(io(stage, &folder))?;
+    ) -> Result<(Arc<dyn TableProvider>, Written), StageError> {
+        let folder = self.folder_of(stage)?;
         let tasks = parts.into_iter().enumerate().map(|(index, part)| {
             let path = folder.join(format!("{index:05}.parquet"));
             let (stage, schema, context) = (stage.to_owned(), Arc::clone(&schema), context.clone());
@@ -58,23 +57,65 @@ impl Spool {
             AbortOnDrop(task)
         });
         let mut rows = 0;
-        for mut task in tasks.collect::<Vec<_>>() {
-            let cut_short = |source| StageError::CutShort {
-                stage: stage.to_owned(),
-                source,
-            };
-            rows += (&mut task.0).await.map_err(cut_short)??;
+        for task in tasks.collect::<Vec<_>>() {
+            rows += task.finish(stage).await?;
         }
-        let table = context
-            .session
-            .parquet_folder(&folder, schema, layout)
-            .map_err(StageError::engine(stage))?;
-        Ok((table, rows))
+        let written = Written {
+            folder,
+            rows,
+            layout: layout.clone(),
+        };
+        let table = written.table(stage, schema, context)?;
+        Ok((table, written))
+    }
+
+    /// Writes one file of `stage`, named `index`, in a task of its own.
+    pub(super) async fn write_one(
+        &self,
+        stage: &str,
+        index: usize,
+        schema: SchemaRef,
+        part: Part,
+        context: &StageContext,
+    ) -> Result<u64, StageError> {
+        let path = self.file_of(stage, index)?;
+        let (name, context) = (stage.to_owned(), context.clone());
+        let task =
+            tokio::spawn(async move { write_part(&name, &path, schema, part, &context).await });
+        AbortOnDrop(task).finish(stage).await
+    }
+
+    /// Where the rows of `stage` lie.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn folder_of(&self, stage: &str) -> Result<PathBuf, StageError> {
+        let folder = self.folder.join(stage);
+        std::fs::create_dir_all(&folder).map_err(io(stage, &folder))?;
+        Ok(folder)
+    }
+
+    /// The file of `stage` that is named `index`.
+    ///
+    /// # Errors
+    /// When its folder cannot be made.
+    pub fn file_of(&self, stage: &str, index: usize) -> Result<PathBuf, StageError> {
+        Ok(self.folder_of(stage)?.join(format!("{index:05}.parquet")))
     }
 }
 
 /// A task that ends with whoever waits for it.
 struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl AbortOnDrop<Result<u64, StageError>> {
+    async fn finish(mut self, stage: &str) -> Result<u64, StageError> {
+        let cut_short = |source| StageError::CutShort {
+            stage: stage.to_owned(),
+            source,
+        };
+        (&mut self.0).await.map_err(cut_short)?
+    }
+}
 
 impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {

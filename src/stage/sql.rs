@@ -122,53 +122,15 @@ async fn write_down(
     let parts = streams
         .into_iter()
         .map(|stream| part_of(stream, Arc::clone(&schema)));
-    let (table, rows) = context
+    let (table, written) = context
         .spool
         .write(name, Arc::clone(&schema), parts.collect(), &layout, context)
         .await?;
     Ok(Made {
         table,
-        rows: Some(rows),
+        written: Some(written),
         findings: Findings::default(),
     })
-}
-
-/// A raw table that is read more than once: parsed once, and written down.
-pub struct RawStage {
-    name: String,
-    schema: SchemaRef,
-}
-
-impl RawStage {
-    /// The raw table `name`, which the session knows.
-    pub fn new(name: String, schema: SchemaRef) -> Self {
-        Self { name, schema }
-    }
-}
-
-#[async_trait]
-impl Stage for RawStage {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn inputs(&self) -> &[String] {
-        std::slice::from_ref(&self.name)
-    }
-
-    fn output_schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    async fn run(&self, context: &StageContext) -> Result<Made, StageError> {
-        let sql = format!("select * from {}", self.name);
-        let plan = context
-            .session
-            .plan_text(&sql)
-            .await
-            .map_err(StageError::engine(&self.name))?;
-        write_down(&self.name, plan, None, self.output_schema(), context).await
-    }
 }
 
 /// An entity: the union of the tables bound to it, in the shape of its contract.
@@ -217,7 +179,7 @@ impl Stage for UnionStage {
 fn view(plan: LogicalPlan) -> Made {
     Made {
         table: Arc::new(ViewTable::new(plan, None)),
-        rows: None,
+        written: None,
         findings: Findings::default(),
     }
 }

@@ -6,6 +6,7 @@
     reason = "a test may fail loudly"
 )]
 
+mod cache;
 mod checks;
 mod goldens;
 mod history;

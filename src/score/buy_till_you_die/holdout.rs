@@ -238,7 +238,7 @@ fn group(
 ) -> CalibrationRow {
     let bias = sums.expected / sums.actual - 1.0;
     CalibrationRow {
-        model,
+        model: model.into(),
         grouping,
         group,
         customers: i64::try_from(sums.customers).unwrap_or(i64::MAX),

@@ -308,7 +308,11 @@ impl Checked {
                 return Ok(Err("no_purchase_model"));
             };
             let taken = candidates.get(position).map(|candidate| candidate.name);
-            fits.extend(tried.into_iter().filter(|row| Some(row.model) != taken));
+            fits.extend(
+                tried
+                    .into_iter()
+                    .filter(|row| Some(row.model.as_ref()) != taken),
+            );
             candidates.retain(|candidate| Some(candidate.name) == taken);
             chosen = Some(0);
         }

@@ -13,12 +13,19 @@ use super::fault::Fault;
 use crate::spec::problem::At;
 
 /// A value and where in its file it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// The value.
     pub value: T,
     /// Where it stands.
     pub at: At,
+}
+
+/// The value alone: where it stands decides nothing, and fingerprints are taken of this text.
+impl<T: fmt::Debug> fmt::Debug for Spanned<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
 }
 
 impl<T> Spanned<T> {

@@ -24,12 +24,24 @@ fn cvm(folder: &Path) -> Command {
     command
         .current_dir(folder)
         .env_remove("CVM_DEMO_RAW")
-        .env_remove("CVM_DEMO_LAKE");
+        .env_remove("CVM_DEMO_LAKE")
+        // Tests are of the work itself, unless they are of what is kept of it.
+        .env("CVM_CACHE_SIZE", "0");
     command
 }
 
 pub(crate) fn run_of(folder: &Path, arguments: &[&str]) -> Output {
     cvm(folder).args(arguments).output().unwrap()
+}
+
+/// As [`run_of`], with a cache.
+pub(crate) fn run_cached(folder: &Path, cache: &Path, arguments: &[&str]) -> Output {
+    cvm(folder)
+        .env_remove("CVM_CACHE_SIZE")
+        .env("CVM_CACHE", cache)
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 pub(crate) fn code(output: &Output) -> i32 {
