@@ -183,6 +183,11 @@ fn checks(plan: &Plan) -> Section {
             "Every published table: the key is unique and never null, required columns are never null. Each row is \
              checked as it is written; a fault stops the publication.",
         ),
+        text(
+            "Each row that is written down between stages: required columns and the key are never null, accepted values \
+             and ranges hold; a row that breaks this stops the run. Views, which are worked out where they are read, are \
+             held to their own checks alone.",
+        ),
         text("Each file is read back and compared with what was written before it is seen."),
     ];
     let sources = plan.sources.iter().map(|source| {

@@ -284,12 +284,10 @@ fn fingerprint_of(plan: &Plan, pipeline_text: &str, score_files: BTreeSet<String
             Work::Score { scorer, .. } => (*scorer).to_owned(),
         };
         parts.push(format!("{} {work} {:?}", stage.name, stage.schema.fields()));
+        parts.extend(stage.contract.as_deref().map(promises));
     }
     for (name, value) in &plan.parameters {
         parts.push(format!("{name}={value}"));
-    }
-    for output in &plan.outputs {
-        parts.push(promises(&output.contract));
     }
     parts.extend(score_files);
     for check in &plan.checks {
@@ -301,10 +299,13 @@ fn fingerprint_of(plan: &Plan, pipeline_text: &str, score_files: BTreeSet<String
     fingerprint(parts.iter().map(String::as_str))
 }
 
-/// What of a contract is published beside the rows, or decides whether they are.
+/// What of a contract is published beside the rows, or decides whether anything is.
 fn promises(contract: &TableFile) -> String {
     let key: Vec<&str> = contract.key.iter().map(|key| key.value.as_str()).collect();
-    let mut text = format!("{} {} {key:?}", contract.description, contract.grain);
+    let mut text = format!(
+        "{} {} {key:?} {:?}",
+        contract.description, contract.grain, contract.check
+    );
     for (name, column) in &contract.columns {
         let column = &column.value;
         let accepted = column.accepted_values.as_ref();

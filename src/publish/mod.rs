@@ -47,7 +47,6 @@ mod failed;
 mod gc;
 mod history;
 mod layout;
-mod limits;
 mod manifest;
 mod marker;
 mod publication;
@@ -69,7 +68,6 @@ pub use failed::{FailedRun, FailureFacts, failed_runs};
 pub use gc::{GcOptions, GcReport, RemovedRun, gc};
 pub use history::{are_there, commits, current_commit, run_manifest};
 pub use layout::Target;
-pub use limits::ValueLimits;
 pub use manifest::{
     CheckResult, ColumnManifest, Commit, CommittedTable, FileManifest, ObjectManifest, RunManifest,
     SourceManifest, TableManifest,

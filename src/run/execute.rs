@@ -292,6 +292,11 @@ async fn prepare(
         work.make(stage, &mut learned).await?;
     }
     let is_output = |name: &String| plan.outputs.iter().any(|output| output.table == *name);
+    for (table, rows) in std::mem::take(&mut learned.kept) {
+        if !is_output(&table) {
+            checks.note_made(&table, rows);
+        }
+    }
     let reads_output = |stage: &PlannedStage| stage.inputs.iter().any(is_output);
     checks
         .hold(|stage| !reads_output(stage) && !reads_raw(plan, stage))

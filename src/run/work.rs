@@ -21,7 +21,9 @@ use crate::score::{CalibrationRow, FitContext, FitRow, Pool};
 use crate::source::{RawTableProvider, Selection, SetAside, SourceTally};
 use crate::spec::check::Severity;
 use crate::spec::source::Format;
-use crate::stage::{Keep, RawStage, ScoreStage, Spool, SqlStage, Stage, StageContext, UnionStage};
+use crate::stage::{
+    Keep, Promises, RawStage, ScoreStage, Spool, SqlStage, Stage, StageContext, UnionStage,
+};
 
 /// How often watchers are told how far a stage is.
 const TICK: Duration = Duration::from_millis(250);
@@ -31,6 +33,8 @@ const TICK: Duration = Duration::from_millis(250);
 pub(super) struct Learned {
     pub(super) fits: Vec<(String, FitRow)>,
     pub(super) calibration: Vec<(String, CalibrationRow)>,
+    /// Tables written down between stages that keep their contract, with their rows.
+    pub(super) kept: Vec<(String, u64)>,
 }
 
 /// A run at work: what the steps below share.
@@ -191,6 +195,8 @@ impl<'a> RunAtWork<'a> {
             .await?;
         let (fits, calibration) = (made.findings.fits, made.findings.calibration);
         let name = || planned.name.clone();
+        let kept = made.rows.filter(|_| planned.contract.is_some());
+        learned.kept.extend(kept.map(|rows| (name(), rows)));
         learned
             .fits
             .extend(fits.into_iter().map(|row| (name(), row)));
@@ -299,7 +305,8 @@ impl<'a> RunAtWork<'a> {
                 // Planning proved that every parameter has a value.
                 parameters::bind(&mut statement, &self.values);
                 let key = planned.contract.as_ref().and_then(|file| file.key.first());
-                let stage = SqlStage::new(name, inputs, schema, statement, keep);
+                let promises = planned.contract.as_deref().and_then(Promises::of);
+                let stage = SqlStage::new(name, inputs, schema, statement, keep).held_to(promises);
                 Box::new(stage.together_by(key.map(|column| column.value.clone())))
             }
             Work::Union(_) => Box::new(UnionStage::new(name, inputs, schema)),

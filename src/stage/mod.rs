@@ -3,6 +3,9 @@
 mod error;
 #[cfg(test)]
 mod layout_tests;
+mod promises;
+#[cfg(test)]
+mod promises_tests;
 mod sample;
 mod score;
 mod spool;
@@ -20,6 +23,7 @@ use crate::engine::Session;
 use crate::score::{CalibrationRow, FitRow, Pool};
 
 pub use error::StageError;
+pub use promises::{BrokenPromise, Promises};
 pub use score::ScoreStage;
 pub use spool::Spool;
 pub use sql::{Keep, RawStage, SqlStage, UnionStage};

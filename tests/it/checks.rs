@@ -314,6 +314,38 @@ fn checks_of_raw_tables_stop_a_run_before_anything_is_made_of_them() {
 }
 
 #[test]
+fn rows_that_are_written_down_between_stages_are_held_to_their_contract() {
+    let folder = project("100");
+    let shop = folder.path().join("shop");
+    let first = run_demo(&shop, &[]);
+    assert_eq!(code(&first), 0, "{}", text(&first.stderr));
+    let held = check_result(&shop, "2025-01-01", "int_customers_summarised__contract");
+    assert!(
+        held.starts_with("contract,error,true,0,")
+            && held.ends_with(",\"types, required columns, accepted values and ranges hold\""),
+        "{held}"
+    );
+    let before = published(&shop, "customer_values");
+    let path = shop.join("sql/intermediate/int_customers_summarised.yml");
+    let contract = std::fs::read_to_string(&path).unwrap();
+    let promise = "  frequency: { type: bigint, required: true,";
+    assert_eq!(contract.matches(promise).count(), 1, "{contract}");
+    let broken = contract.replace(promise, &format!("{promise} maximum: 0,"));
+    std::fs::write(&path, broken).unwrap();
+    // Another contract is news.
+    let nightly = ["run", "pipelines/demo.yml", "--as-of", "2025-01-01"];
+    let refused = run_of(&shop, &nightly);
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(
+        told.contains("the column `frequency` of `int_customers_summarised` is `")
+            && told.contains("`, but should be at most 0, at customer_id = C"),
+        "{told}"
+    );
+    assert_eq!(published(&shop, "customer_values"), before);
+}
+
+#[test]
 fn an_amount_without_the_rate_of_its_day_stops_the_run() {
     let folder = project("400");
     let shop = folder.path().join("shop");
