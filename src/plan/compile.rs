@@ -284,7 +284,9 @@ fn fingerprint_of(plan: &Plan, pipeline_text: &str, score_files: BTreeSet<String
             Work::Score { scorer, .. } => (*scorer).to_owned(),
         };
         parts.push(format!("{} {work} {:?}", stage.name, stage.schema.fields()));
-        parts.extend(stage.contract.as_deref().map(promises));
+        let is_published = plan.outputs.iter().any(|output| output.table == stage.name);
+        let contract = stage.contract.as_deref();
+        parts.extend(contract.map(|contract| promises(contract, is_published)));
     }
     for (name, value) in &plan.parameters {
         parts.push(format!("{name}={value}"));
@@ -300,11 +302,21 @@ fn fingerprint_of(plan: &Plan, pipeline_text: &str, score_files: BTreeSet<String
 }
 
 /// What of a contract is published beside the rows, or decides whether anything is.
-fn promises(contract: &TableFile) -> String {
+fn promises(contract: &TableFile, is_published: bool) -> String {
+    let told = |text: &str| {
+        if is_published {
+            text.to_owned()
+        } else {
+            String::new()
+        }
+    };
+    let check = contract.check.as_ref();
+    let check = check.map(|check| (check.severity, check.max_rows));
     let key: Vec<&str> = contract.key.iter().map(|key| key.value.as_str()).collect();
     let mut text = format!(
-        "{} {} {key:?} {:?}",
-        contract.description, contract.grain, contract.check
+        "{} {} {key:?} {check:?}",
+        told(&contract.description),
+        told(&contract.grain)
     );
     for (name, column) in &contract.columns {
         let column = &column.value;
@@ -313,7 +325,11 @@ fn promises(contract: &TableFile) -> String {
             accepted.map(|values| values.iter().map(|value| &value.value).collect::<Vec<_>>());
         text.push_str(&format!(
             "\n{name} {} {} {:?} {:?} {accepted:?} {}",
-            column.sql_type, column.required, column.minimum, column.maximum, column.description
+            column.sql_type,
+            column.required,
+            column.minimum,
+            column.maximum,
+            told(&column.description)
         ));
     }
     text
