@@ -62,6 +62,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use crate::engine::ValueLimits;
 pub use column::{Unpublishable, arrow_type, published_type};
 pub use error::{BoxError, PublishError};
 pub use failed::{FailedRun, FailureFacts, failed_runs};

@@ -11,15 +11,16 @@ use super::check_results;
 use super::error::RunError;
 use super::published::register;
 use super::work::{Learned, RunAtWork};
-use crate::engine::ValueLimits;
 use crate::engine::types::{quoted, sql_type};
 use crate::plan::{CHECK_RESULTS, MODEL_CALIBRATION, MODEL_FITS, PlannedOutput, ROWS_SET_ASIDE};
 use crate::publish::{
     BoxError, CheckResult, ColumnToWrite, Commit, Publication, Rows, Sink, TableToWrite,
+    ValueLimits,
 };
 use crate::score::{PreviousFits, calibration_to_batch, fits_to_batch};
 use crate::source::set_aside_schema;
 use crate::spec::SqlType;
+use crate::spec::table::ContractColumn;
 
 /// A table that cvm itself makes, in words.
 struct OwnTable<'a> {
@@ -79,7 +80,7 @@ impl Outputs<'_> {
                     name: name.clone(),
                     sql_type: column.value.sql_type,
                     required: column.value.required,
-                    limits: ValueLimits::of(&column.value),
+                    limits: limits_of(&column.value),
                     description: column.value.description.clone(),
                 })
                 .collect(),
@@ -271,6 +272,16 @@ impl Outputs<'_> {
         let schema = batch.schema();
         self.write_own(&table, &schema, stream::iter([Ok(batch)]).boxed())
             .await
+    }
+}
+
+fn limits_of(column: &ContractColumn) -> ValueLimits {
+    let accepted = column.accepted_values.as_ref();
+    ValueLimits {
+        minimum: column.minimum,
+        maximum: column.maximum,
+        accepted_values: accepted
+            .map(|values| values.iter().map(|value| value.value.clone()).collect()),
     }
 }
 

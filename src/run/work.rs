@@ -21,9 +21,7 @@ use crate::score::{CalibrationRow, FitContext, FitRow, Pool};
 use crate::source::{RawTableProvider, Selection, SetAside, SourceTally};
 use crate::spec::check::Severity;
 use crate::spec::source::Format;
-use crate::stage::{
-    Keep, Promises, RawStage, ScoreStage, Spool, SqlStage, Stage, StageContext, UnionStage,
-};
+use crate::stage::{Keep, RawStage, ScoreStage, Spool, SqlStage, Stage, StageContext, UnionStage};
 
 /// How often watchers are told how far a stage is.
 const TICK: Duration = Duration::from_millis(250);
@@ -305,7 +303,8 @@ impl<'a> RunAtWork<'a> {
                 // Planning proved that every parameter has a value.
                 parameters::bind(&mut statement, &self.values);
                 let key = planned.contract.as_ref().and_then(|file| file.key.first());
-                let promises = planned.contract.as_deref().and_then(Promises::of);
+                let promises = planned.contract.as_deref();
+                let promises = promises.and_then(crate::stage::Promises::of);
                 let stage = SqlStage::new(name, inputs, schema, statement, keep).held_to(promises);
                 Box::new(stage.together_by(key.map(|column| column.value.clone())))
             }
