@@ -43,7 +43,7 @@ pub(super) enum Verb {
     Docs(DocsArguments),
     /// Print the JSON Schemas of the files that a project holds, for editors
     Schema(SchemaArguments),
-    /// List the runs that published, newest first
+    /// List the runs that published and those that their data stopped, newest first
     Runs(RunsArguments),
     /// Tell what changed between two published runs, by table, column and key
     Diff(DiffArguments),

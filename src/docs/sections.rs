@@ -183,6 +183,11 @@ fn checks(plan: &Plan) -> Section {
             "Every published table: the key is unique and never null, required columns are never null. Each row is \
              checked as it is written; a fault stops the publication.",
         ),
+        text(
+            "Each row that is written down between stages: required columns and the key are never null, accepted values \
+             and ranges hold; a row that breaks this stops the run. Views, which are worked out where they are read, are \
+             held to their own checks alone.",
+        ),
         text("Each file is read back and compared with what was written before it is seen."),
     ];
     let sources = plan.sources.iter().map(|source| {
@@ -349,24 +354,26 @@ fn sources(plan: &Plan, declared: &Declared) -> Vec<Section> {
                 text(""),
             ]);
         }
+        let mut facts = vec![
+            labelled("Objects (store/path)", code(place)),
+            labelled("Format", text(format_of(&table.format))),
+            labelled(
+                "Share of rows that may be set aside",
+                code(source.tolerance.max_bad_share.to_string()),
+            ),
+            labelled(
+                "Columns that are not as declared (schema_drift)",
+                code(source.tolerance.schema_drift.name()),
+            ),
+            labelled(
+                "Read by",
+                tables(readers.map(|stage| &stage.name), "nobody"),
+            ),
+        ];
+        facts.extend(checks_of(plan, &source.name));
         let blocks = vec![
             Block::Line(text(&table.description)),
-            Block::List(vec![
-                labelled("Objects (store/path)", code(place)),
-                labelled("Format", text(format_of(&table.format))),
-                labelled(
-                    "Share of rows that may be set aside",
-                    code(source.tolerance.max_bad_share.to_string()),
-                ),
-                labelled(
-                    "Columns that are not as declared (schema_drift)",
-                    code(source.tolerance.schema_drift.name()),
-                ),
-                labelled(
-                    "Read by",
-                    tables(readers.map(|stage| &stage.name), "nobody"),
-                ),
-            ]),
+            Block::List(facts),
             Block::Grid(
                 vec!["column", "type", "required", "written as", "description"],
                 columns,
@@ -375,6 +382,14 @@ fn sources(plan: &Plan, declared: &Declared) -> Vec<Section> {
         sections.push(Section::below(table_id(&source.name), &source.name, blocks));
     }
     sections
+}
+
+/// The checks that the contract or the source file of a table declares; none where it declares none.
+pub(super) fn checks_of(plan: &Plan, table: &str) -> Option<Line> {
+    let checks = plan.checks.iter();
+    let of_it = checks.filter(|check| check.table.as_deref() == Some(table));
+    let names: Vec<&String> = of_it.map(|check| &check.name).collect();
+    (!names.is_empty()).then(|| labelled("Checks", tables(names, "")))
 }
 
 fn system_of(source: &PlannedSource) -> &str {

@@ -14,6 +14,7 @@ use super::block::{
     Block, Inline, Line, Section, code, labelled, listed, origins, table_id, tables, text,
 };
 use super::declared::Declared;
+use super::sections::checks_of;
 
 /// From what readers see to what it is made of.
 const LAYERS: [(Layer, &str); 6] = [
@@ -128,6 +129,7 @@ fn head(plan: &Plan, declared: &Declared, stage: &PlannedStage) -> Vec<Block> {
         "Read by",
         tables(readers.map(|other| &other.name), none),
     ));
+    lines.extend(checks_of(plan, &stage.name));
     if let Work::Sql(statement) = &stage.work {
         let names = crate::plan::parameters::names(statement).into_iter();
         let names: Vec<Inline> = names.map(|name| Inline::Code(format!("${name}"))).collect();

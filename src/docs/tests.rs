@@ -95,6 +95,25 @@ async fn what_means_something_in_html_is_escaped() {
     );
 }
 
+#[tokio::test]
+async fn checks_of_a_raw_table_are_told_with_it() {
+    let path = "    path: shop/orders/*.csv\n";
+    let checked = format!(
+        "{path}    checks:\n      some: {{ description: There are orders., row_count: {{ minimum: 1 }} }}\n"
+    );
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    for file in base().files() {
+        let text = file.text.replace(path, &checked);
+        files.insert(file.path.clone(), text);
+    }
+    let project = Project::from_files(PathBuf::new(), files);
+    let made = documented(&project, "pipelines/shop.yml").await;
+    let told = r"Checks: [shop.orders\_\_some](#table-shop-orders__some)";
+    assert!(made.markdown.contains(told), "{}", made.markdown);
+    assert!(made.markdown.contains("There are orders."));
+    balanced(&made.html);
+}
+
 /// Columns of marts that are parameters, counts of rows, or that the SQL itself writes.
 const WITHOUT_ORIGIN: &[&str] = &[
     "as_of_date",

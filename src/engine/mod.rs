@@ -5,10 +5,12 @@ mod day_arithmetic;
 pub mod functions;
 mod joins_by_size;
 mod layout;
+mod limits;
 pub mod session;
 mod short_windows;
 pub mod types;
 
 pub use csv_text::to_csv;
 pub use layout::Layout;
+pub use limits::{ValueLimits, text_of};
 pub use session::{Session, SessionOptions};

@@ -15,7 +15,7 @@ use super::{ENTITIES, Layer, RESERVED_TABLES, sql};
 pub(super) struct SqlTable {
     pub(super) name: String,
     pub(super) layer: Layer,
-    /// The system of a staging table.
+    /// The system of a staging table, or of the raw table that a check is about.
     pub(super) system: Option<String>,
     pub(super) sql: Arc<SourceText>,
     pub(super) contract_file: Option<Arc<SourceText>>,

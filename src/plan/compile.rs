@@ -284,12 +284,12 @@ fn fingerprint_of(plan: &Plan, pipeline_text: &str, score_files: BTreeSet<String
             Work::Score { scorer, .. } => (*scorer).to_owned(),
         };
         parts.push(format!("{} {work} {:?}", stage.name, stage.schema.fields()));
+        let is_published = plan.outputs.iter().any(|output| output.table == stage.name);
+        let contract = stage.contract.as_deref();
+        parts.extend(contract.map(|contract| promises(contract, is_published)));
     }
     for (name, value) in &plan.parameters {
         parts.push(format!("{name}={value}"));
-    }
-    for output in &plan.outputs {
-        parts.push(promises(&output.contract));
     }
     parts.extend(score_files);
     for check in &plan.checks {
@@ -301,10 +301,23 @@ fn fingerprint_of(plan: &Plan, pipeline_text: &str, score_files: BTreeSet<String
     fingerprint(parts.iter().map(String::as_str))
 }
 
-/// What of a contract is published beside the rows, or decides whether they are.
-fn promises(contract: &TableFile) -> String {
+/// What of a contract is published beside the rows, or decides whether anything is.
+fn promises(contract: &TableFile, is_published: bool) -> String {
+    let told = |text: &str| {
+        if is_published {
+            text.to_owned()
+        } else {
+            String::new()
+        }
+    };
+    let check = contract.check.as_ref();
+    let check = check.map(|check| (check.severity, check.max_rows));
     let key: Vec<&str> = contract.key.iter().map(|key| key.value.as_str()).collect();
-    let mut text = format!("{} {} {key:?}", contract.description, contract.grain);
+    let mut text = format!(
+        "{} {} {key:?} {check:?}",
+        told(&contract.description),
+        told(&contract.grain)
+    );
     for (name, column) in &contract.columns {
         let column = &column.value;
         let accepted = column.accepted_values.as_ref();
@@ -312,7 +325,11 @@ fn promises(contract: &TableFile) -> String {
             accepted.map(|values| values.iter().map(|value| &value.value).collect::<Vec<_>>());
         text.push_str(&format!(
             "\n{name} {} {} {:?} {:?} {accepted:?} {}",
-            column.sql_type, column.required, column.minimum, column.maximum, column.description
+            column.sql_type,
+            column.required,
+            column.minimum,
+            column.maximum,
+            told(&column.description)
         ));
     }
     text

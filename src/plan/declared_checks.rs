@@ -1,4 +1,4 @@
-//! The checks that contracts declare, as queries of the rows that break them.
+//! The checks that contracts and raw tables declare, as queries of the rows that break them.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use indexmap::IndexMap;
 
-use super::Layer;
 use super::catalogue::SqlTable;
 use super::check::is_name;
 use super::compile::Compiling;
-use super::entity;
+use super::{Layer, entity, source_checks};
+use crate::engine::types::quoted;
 use crate::spec::SqlType;
 use crate::spec::check::{
     CheckDeclaration, Freshness, Reconciliation, Relationship, RowCount, TableCheck,
@@ -69,7 +69,7 @@ impl CheckKind {
 pub struct PlannedCheck {
     /// The name of its stage: that of its file, or `<table>__<check>`.
     pub name: String,
-    /// The table whose contract declares it.
+    /// The table whose contract or source file declares it.
     pub table: Option<String>,
     /// What it asks.
     pub kind: CheckKind,
@@ -102,28 +102,33 @@ struct Query {
     kind: CheckKind,
 }
 
-/// Enters the checks that the contract of `table` declares into the catalogue; returns their names.
+/// Enters the checks that the contract or the source file of `table` declares into the catalogue; returns their names.
 pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
     let Some((contract, file)) = contract_of(compiling, table) else {
         return Vec::new();
     };
     let mut names = Vec::new();
+    let source = compiling.sources.get(table);
+    let system = source
+        .and_then(|source| source.planned.name.split_once('.'))
+        .map(|(system, _)| system.to_owned());
+    let mut outputs = compiling.pipeline.outputs.tables.iter();
+    let is_counted = system.is_some() || outputs.any(|output| output.value == table);
     for (check, declared) in &contract.checks {
         let about = About {
             table,
             contract: &contract,
             file: &file,
-            published: compiling
-                .pipeline
-                .outputs
-                .tables
-                .iter()
-                .any(|output| output.value == table),
+            system: system.as_deref(),
+            is_counted,
         };
         let name = format!("{}__{check}", entity::name_of(table).unwrap_or(table));
         match about.query(check, declared) {
             Err(problem) => compiling.problems.push(*problem),
-            Ok(_) if compiling.catalogue.tables.contains_key(&name) => {
+            Ok(_)
+                if compiling.catalogue.tables.contains_key(&name)
+                    || compiling.sources.contains_key(&name) =>
+            {
                 let message = format!("there is another table or check `{name}`");
                 let help = format!("rename the check `{check}` of `{table}`, or the other one");
                 compiling
@@ -152,6 +157,10 @@ fn contract_of(
     table: &str,
 ) -> Option<(Arc<TableFile>, Arc<SourceText>)> {
     let catalogue = &compiling.catalogue;
+    if let Some(source) = compiling.sources.get(table) {
+        let contract = source_checks::contract_of(source);
+        return Some((Arc::new(contract), Arc::clone(&source.file)));
+    }
     if let Some(entity) = entity::name_of(table) {
         let entity = catalogue.entities.get(entity)?;
         return Some((Arc::clone(&entity.contract), Arc::clone(&entity.file)));
@@ -175,7 +184,10 @@ struct About<'a> {
     table: &'a str,
     contract: &'a TableFile,
     file: &'a Arc<SourceText>,
-    published: bool,
+    /// The system of a raw table.
+    system: Option<&'a str>,
+    /// Whether it is known how many rows an earlier run had.
+    is_counted: bool,
 }
 
 impl About<'_> {
@@ -248,12 +260,13 @@ impl About<'_> {
     fn condition(&self, condition: &Spanned<String>) -> Result<Query, Box<Problem>> {
         let (sql, words) = self.expression(&condition.value, condition.at)?;
         let named = self.contract.columns.keys();
-        let named = named.filter(|name| words.iter().any(|word| word == *name));
+        let named = named
+            .filter(|name| words.iter().any(|word| word == *name) || sql.contains(&quoted(name)));
         let shown = self.with_key(named.map(String::as_str));
         Ok(Query {
             sql: format!(
                 "select {} from {} where not ({sql})",
-                shown.join(", "),
+                listed(&shown),
                 self.table
             ),
             columns: self.typed(&shown),
@@ -271,8 +284,9 @@ impl About<'_> {
         for column in &columns.value {
             self.column(column, columns.at)?;
         }
-        let listed = columns.value.join(", ");
-        let known = columns.value.join(" is not null and ");
+        let names: Vec<String> = columns.value.iter().map(|name| quoted(name)).collect();
+        let known = names.join(" is not null and ");
+        let listed = listed(&columns.value);
         let mut typed = self.typed(&columns.value);
         typed.insert(
             "rows".to_owned(),
@@ -298,7 +312,9 @@ impl About<'_> {
         self.column(column, declared.at)?;
         let other = references.as_ref().unwrap_or(column);
         let shown = self.with_key([column.as_str()]);
-        let listed: Vec<String> = shown.iter().map(|name| format!("here.{name}")).collect();
+        let listed = shown.iter().map(|name| format!("here.{}", quoted(name)));
+        let listed: Vec<String> = listed.collect();
+        let (column, other) = (quoted(column), quoted(other));
         Ok(Query {
             sql: format!(
                 "select {} from {} as here left anti join {table} as there on here.{column} = there.{other} \
@@ -315,8 +331,8 @@ impl About<'_> {
     fn freshness(&self, declared: &Spanned<Freshness>) -> Result<Query, Box<Problem>> {
         let Freshness { column, days } = &declared.value;
         let day = match self.column(column, declared.at)? {
-            SqlType::Date => column.clone(),
-            SqlType::Timestamp => format!("local_date({column}, $timezone)"),
+            SqlType::Date => quoted(column),
+            SqlType::Timestamp => format!("local_date({}, $timezone)", quoted(column)),
             other => {
                 let message = format!("`{column}` is {other}, which is not older or newer");
                 let help = "name a column of type date or timestamp";
@@ -365,7 +381,7 @@ impl About<'_> {
                 "write 0.2 for a fifth more or less",
             );
         }
-        if bounds.change.is_some() && !self.published {
+        if bounds.change.is_some() && !self.is_counted {
             return fault(
                 "the rows of an earlier run are known only of tables that are published",
                 "publish the table, or give minimum and maximum",
@@ -540,7 +556,7 @@ impl About<'_> {
         SqlTable {
             name: name.to_owned(),
             layer: Layer::Check,
-            system: None,
+            system: self.system.map(str::to_owned),
             sql: Arc::new(SourceText {
                 path: self.file.path.clone(),
                 text: query.sql,
@@ -552,8 +568,14 @@ impl About<'_> {
     }
 }
 
-/// A column that a check makes itself.
-fn column_of(sql_type: SqlType, description: &str) -> ContractColumn {
+/// Columns as `select` lists them.
+fn listed(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+    names.join(", ")
+}
+
+/// A column that nothing is asked of but its type.
+pub(super) fn column_of(sql_type: SqlType, description: &str) -> ContractColumn {
     ContractColumn {
         sql_type,
         required: false,

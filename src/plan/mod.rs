@@ -16,6 +16,7 @@ pub mod render;
 mod rules;
 pub mod scheme;
 mod score;
+mod source_checks;
 mod sql;
 mod type_check;
 mod uses;

@@ -30,7 +30,9 @@ pub(super) fn check(compiling: &mut Compiling<'_>, graph: &Graph) {
             let Some(read) = graph.nodes.get(input).map(|node| node.layer) else {
                 continue;
             };
-            if !may_read(node.layer, read) {
+            // The checks that a source file declares are about raw tables.
+            let is_of_source = table.declared_at.is_some() && table.system.is_some();
+            if !may_read(node.layer, read) && !(is_of_source && read == Layer::Raw) {
                 fault(
                     sql::find_word(file, input),
                     format!(
@@ -122,7 +124,7 @@ fn help_for(reader: Layer) -> &'static str {
         Layer::Intermediate => {
             "an intermediate file reads entities, staging and intermediate tables and scores"
         }
-        Layer::Check => "a check reads every table but raw ones",
+        Layer::Check => "say what should hold of a raw table under `checks` in its source file",
         _ => {
             "a mart reads entities, intermediate tables, scores and marts; bind staging tables to entities"
         }
@@ -146,12 +148,21 @@ pub(super) fn sql_problem(file: &Arc<SourceText>, error: &DataFusionError) -> Pr
             .iter()
             .map(|column| column.name.as_str())
             .collect();
+        let mut others = names.iter().copied();
+        let other_case =
+            others.find(|name| name.to_lowercase() == field.name && *name != field.name);
+        let help = match other_case {
+            Some(name) => {
+                format!("write \"{name}\" in double quotes: names without are lower case")
+            }
+            None => did_you_mean(&field.name, names),
+        };
         return Problem::new(
             "cvm::plan::unknown_column",
             file,
             at.unwrap_or_else(|| sql::find_word(file, &field.name)),
             format!("there is no column `{}`", field.flat_name()),
-            did_you_mean(&field.name, names),
+            help,
         );
     }
     let message = sql::root_message(error);

@@ -3,10 +3,10 @@
 
 use arrow::array::{Array, RecordBatch};
 use arrow::row::{OwnedRow, RowConverter, SortField};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::error::PublishError;
 use super::table::TableToWrite;
+use crate::engine::text_of;
 
 /// The checks of one table, fed with its chunks in order. Chunks have the table's published schema.
 #[derive(Debug)]
@@ -152,12 +152,4 @@ impl RowChecks {
             .collect::<Vec<_>>()
             .join(", ")
     }
-}
-
-fn text_of(column: &dyn Array, row: usize) -> String {
-    let options = FormatOptions::default().with_null("null");
-    ArrayFormatter::try_new(column, &options).map_or_else(
-        |_| "?".to_owned(),
-        |formatter| formatter.value(row).to_string(),
-    )
 }

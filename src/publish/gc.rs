@@ -13,7 +13,7 @@ use super::history::{AT_ONCE, are_there, commit_numbers, delete_if_there, read_c
 use super::layout::{Target, stem};
 use super::marker::{self, is_older};
 
-/// How long the rows that broke a check of a run that never committed are left for people to look at.
+/// How long what is noted of a run that never committed, and the rows that broke its checks, are left for people to look at.
 const BROKEN_ROWS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What [`gc`] may remove.

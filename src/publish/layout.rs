@@ -12,6 +12,8 @@ use url::Url;
 /// parts would have to be rewritten into one. Parallel readers split a Parquet file at its row
 /// groups.
 const DATA_FILE: &str = "part-00000.parquet";
+/// What is noted of a run that its data stopped.
+pub(super) const FAILED_RUN: &str = "run.json";
 
 /// A place to publish to: a folder of an object store.
 #[derive(Debug, Clone)]
@@ -65,6 +67,11 @@ impl Target {
     /// `<target>/_cvm/broken/<run id>/<check>.csv`: rows that break a check.
     pub(super) fn broken_rows(&self, run_id: &str, check: &str) -> Path {
         self.broken().join(run_id).join(format!("{check}.csv"))
+    }
+
+    /// `<target>/_cvm/broken/<run id>/run.json`: that its data stopped a run, and why.
+    pub(super) fn failed_run(&self, run_id: &str) -> Path {
+        self.broken().join(run_id).join(FAILED_RUN)
     }
 
     /// `<target>/_cvm/stable.json`

@@ -5,6 +5,7 @@
 //! <target>/_cvm/runs/<run id>.json              that run: tables, files, rows, bytes, checksums, schema, checks
 //! <target>/_cvm/running/<run id>.json           a run at work, with a heartbeat
 //! <target>/_cvm/broken/<run id>/<check>.csv     rows that break a check, whether the run commits or not
+//! <target>/_cvm/broken/<run id>/run.json        a run that its data stopped: why, and what its checks found
 //! <target>/_cvm/stable.json                     what the stable paths were last made to show
 //! <target>/<table>/run=<run id>/part-00000.parquet   immutable
 //! <target>/<table>.parquet                      stable path for BI, replaced whole after the commit
@@ -42,10 +43,10 @@ mod column;
 mod commit;
 pub mod encode;
 mod error;
+mod failed;
 mod gc;
 mod history;
 mod layout;
-mod limits;
 mod manifest;
 mod marker;
 mod publication;
@@ -61,12 +62,13 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use crate::engine::ValueLimits;
 pub use column::{Unpublishable, arrow_type, published_type};
 pub use error::{BoxError, PublishError};
+pub use failed::{FailedRun, FailureFacts, failed_runs};
 pub use gc::{GcOptions, GcReport, RemovedRun, gc};
 pub use history::{are_there, commits, current_commit, run_manifest};
 pub use layout::Target;
-pub use limits::ValueLimits;
 pub use manifest::{
     CheckResult, ColumnManifest, Commit, CommittedTable, FileManifest, ObjectManifest, RunManifest,
     SourceManifest, TableManifest,

@@ -7,8 +7,8 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use super::column::{arrow_type, published_type};
 use super::error::PublishError;
 use super::layout::is_plain_name;
-use super::limits::ValueLimits;
 use super::manifest::ColumnManifest;
+use crate::engine::ValueLimits;
 use crate::spec::types::SqlType;
 
 /// A column as it is to be published.

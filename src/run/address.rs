@@ -13,6 +13,8 @@ use crate::plan::{
 };
 use crate::publish::{ObjectManifest, SourceManifest};
 use crate::score::FitContext;
+use crate::spec::source::RawTable;
+use crate::stage::Promises;
 
 /// The addresses of a run's tables.
 #[derive(Debug, Default)]
@@ -50,7 +52,12 @@ impl Addresses {
         found: &SourceManifest,
         slices: &[Range<usize>],
     ) -> Vec<Option<String>> {
-        let declared = format!("{:?} {:?}", source.table, source.tolerance);
+        // Checks are made of what was read.
+        let read = RawTable {
+            checks: Vec::new(),
+            ..source.table.clone()
+        };
+        let declared = format!("{read:?} {:?}", source.tolerance);
         let address = |slice: &Range<usize>| {
             if self.build.is_empty() {
                 return None;
@@ -98,9 +105,13 @@ impl Addresses {
             Work::Sql(statement) => {
                 let mut statement = statement.as_ref().clone();
                 parameters::bind(&mut statement, values);
-                let key = stage.contract.as_ref().and_then(|file| file.key.first());
+                let contract = stage.contract.as_deref();
+                let key = contract.and_then(|file| file.key.first());
+                let key = key.map(|key| &key.value);
+                // Rows that are written down were held to it.
+                let promises = contract.and_then(Promises::of);
                 // How the rows lie depends on the threads.
-                format!("sql {threads} {:?} {statement}", key.map(|key| &key.value))
+                format!("sql {threads} {key:?} {promises:?} {statement}")
             }
             Work::Union(tables) => format!("union {tables:?}"),
             Work::Score {

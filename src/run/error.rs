@@ -119,10 +119,11 @@ impl RunError {
             Self::Stage(StageError::Engine { source, .. }) | Self::Engine { source, .. } => {
                 engine_kind(source)
             }
+            Self::Stage(StageError::Broken(_))
+            | Self::Bounds { .. }
+            | Self::NotValidated { .. }
+            | Self::Checks { .. } => FailureKind::DataQuality,
             Self::Stage(_) | Self::Machine { .. } => FailureKind::Internal,
-            Self::Bounds { .. } | Self::NotValidated { .. } | Self::Checks { .. } => {
-                FailureKind::DataQuality
-            }
             Self::NoValidation | Self::NoSuchRun { .. } | Self::OtherPlan { .. } => {
                 FailureKind::Configuration
             }

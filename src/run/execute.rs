@@ -12,7 +12,7 @@ use super::outputs::Outputs;
 use super::previous::{Previous, history};
 use super::report::{Reporter, RunReport};
 use super::work::{Learned, RunAtWork};
-use super::{RunOptions, bounds, inputs, machine};
+use super::{RunOptions, bounds, failed, inputs, machine};
 use crate::plan::{Layer, Plan, PlannedStage};
 use crate::publish::{
     BeginOptions, CheckResult, Heartbeat, Publication, RunFacts, Sink, SourceManifest, Target,
@@ -63,7 +63,7 @@ pub async fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError
 }
 
 /// What went wrong, and why: an error and its causes, without those that their effect has quoted already.
-fn causes(error: &dyn std::error::Error) -> Vec<String> {
+pub(super) fn causes(error: &dyn std::error::Error) -> Vec<String> {
     let mut last = error.to_string();
     let mut said = vec![last.clone()];
     let mut cause = error.source();
@@ -146,7 +146,10 @@ async fn publish(
     let Prepared { checks, sources } = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
-            // The reason of the failure counts more than what could not be cleaned up: gc does that.
+            // The reason of the failure counts more than what could not be noted or cleaned up: gc does that.
+            if let Some(facts) = failed::facts_of(plan, options, reporter, &error) {
+                drop(within_grace(options, publication.note_failure(facts)).await);
+            }
             drop(within_grace(options, publication.abandon()).await);
             return Err(error);
         }
@@ -253,6 +256,12 @@ fn why_empty(plan: &Plan, table: &str) -> String {
     }
 }
 
+/// Whether a check reads raw tables alone.
+fn reads_raw(plan: &Plan, check: &PlannedStage) -> bool {
+    let is_raw = |name: &String| plan.sources.iter().any(|source| source.name == *name);
+    !check.inputs.is_empty() && check.inputs.iter().all(is_raw)
+}
+
 /// What a run made, ready to be committed.
 struct Prepared {
     checks: Vec<CheckResult>,
@@ -272,6 +281,9 @@ async fn prepare(
     let history = history(target, options.inputs.replay_of.as_deref()).await?;
     let previous = Previous::find(target, options.as_of, &history).await?;
     let mut learned = Learned::default();
+    let mut checks = Checks::new(&work, publication, previous.as_ref());
+    // What can be known before anything is made or written stops a run sooner.
+    checks.hold(|stage| reads_raw(plan, stage)).await?;
     for stage in plan
         .stages
         .iter()
@@ -279,11 +291,16 @@ async fn prepare(
     {
         work.make(stage, &mut learned).await?;
     }
-    let mut checks = Checks::new(&work, publication, previous.as_ref());
     let is_output = |name: &String| plan.outputs.iter().any(|output| output.table == *name);
+    for (table, rows) in std::mem::take(&mut learned.kept) {
+        if !is_output(&table) {
+            checks.note_made(&table, rows);
+        }
+    }
     let reads_output = |stage: &PlannedStage| stage.inputs.iter().any(is_output);
-    // What can be known before anything is written stops a run sooner.
-    checks.hold(|stage| !reads_output(stage)).await?;
+    checks
+        .hold(|stage| !reads_output(stage) && !reads_raw(plan, stage))
+        .await?;
     for result in bounds::hold(plan, &learned)? {
         checks.note(result);
     }

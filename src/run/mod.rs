@@ -13,6 +13,7 @@ pub mod diff;
 pub mod error;
 pub mod events;
 mod execute;
+mod failed;
 mod inputs;
 pub mod machine;
 mod outputs;

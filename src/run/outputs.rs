@@ -21,7 +21,6 @@ use crate::publish::{
 use crate::score::{PreviousFits, calibration_to_batch, fits_to_batch};
 use crate::source::set_aside_schema;
 use crate::spec::SqlType;
-use crate::spec::table::ContractColumn;
 
 /// A table that cvm itself makes, in words.
 struct OwnTable<'a> {
@@ -276,7 +275,7 @@ fn table_to_write(output: &PlannedOutput) -> TableToWrite {
         name: name.clone(),
         sql_type: column.value.sql_type,
         required: column.value.required,
-        limits: limits_of(&column.value),
+        limits: ValueLimits::of(&column.value),
         description: column.value.description.clone(),
     });
     TableToWrite {
@@ -285,16 +284,6 @@ fn table_to_write(output: &PlannedOutput) -> TableToWrite {
         grain: contract.grain.clone(),
         key: contract.key.iter().map(|key| key.value.clone()).collect(),
         columns: columns.collect(),
-    }
-}
-
-fn limits_of(column: &ContractColumn) -> ValueLimits {
-    let accepted = column.accepted_values.as_ref();
-    ValueLimits {
-        minimum: column.minimum,
-        maximum: column.maximum,
-        accepted_values: accepted
-            .map(|values| values.iter().map(|value| value.value.clone()).collect()),
     }
 }
 

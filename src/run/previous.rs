@@ -2,6 +2,8 @@
 //!
 //! A run of the same as-of day is passed over, so that repeating a run compares with the same and publishes the same.
 
+use std::collections::BTreeMap;
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
 use chrono::NaiveDate;
@@ -9,7 +11,7 @@ use chrono::NaiveDate;
 use super::error::RunError;
 use super::published::{PublishedTables, QueryError};
 use crate::plan::MODEL_FITS;
-use crate::publish::{Commit, Published, Target, are_there, commits, run_manifest};
+use crate::publish::{CheckResult, Commit, Published, Target, are_there, commits, run_manifest};
 use crate::score::PreviousFits;
 
 /// Commits that are looked through for an earlier as-of day.
@@ -19,6 +21,8 @@ const DEPTH: usize = 100;
 pub(super) struct Previous {
     as_of: NaiveDate,
     published: Published,
+    /// Rows of the raw tables that fitted.
+    kept: BTreeMap<String, u64>,
 }
 
 impl Previous {
@@ -32,13 +36,16 @@ impl Previous {
         history: &[Commit],
     ) -> Result<Option<Self>, RunError> {
         for commit in history {
-            let run = run_manifest(target, &commit.run_id).await?;
-            let seen = run.and_then(|run| run.as_of.parse::<NaiveDate>().ok());
+            let Some(run) = run_manifest(target, &commit.run_id).await? else {
+                continue;
+            };
+            let seen = run.as_of.parse::<NaiveDate>().ok();
             if let Some(seen) = seen.filter(|seen| *seen < as_of) {
                 let published = Published::at(target, commit.clone()).await?;
                 return Ok(Some(Self {
                     as_of: seen,
                     published,
+                    kept: run.checks.iter().filter_map(rows_kept).collect(),
                 }));
             }
         }
@@ -50,12 +57,12 @@ impl Previous {
         self.as_of
     }
 
-    /// How many rows a table had; none where it was not published.
+    /// How many rows a published table had, or of a raw table fitted; none where it was not published or not read.
     pub(super) fn rows(&self, table: &str) -> Option<u64> {
-        self.published
-            .tables
-            .get(table)
+        let published = self.published.tables.get(table);
+        published
             .map(|table| table.manifest.rows)
+            .or_else(|| self.kept.get(table).copied())
     }
 
     /// What was fitted; none where nothing was, or its files are no longer kept.
@@ -95,6 +102,14 @@ pub(super) async fn history(
         commits.drain(..position.map_or(0, |position| position + 1));
     }
     Ok(commits)
+}
+
+/// The raw table that a result is about and how many of its rows fitted; none for results of another kind.
+fn rows_kept(result: &CheckResult) -> Option<(String, u64)> {
+    let is_count = result.kind == "set_aside";
+    let table = result.table.clone().filter(|_| is_count)?;
+    let kept = result.rows_checked?.checked_sub(result.rows_broken?)?;
+    Some((table, kept))
 }
 
 const ESTIMATES: &str =

@@ -38,6 +38,8 @@ const TICK: Duration = Duration::from_millis(250);
 pub(super) struct Learned {
     pub(super) fits: Vec<(String, FitRow)>,
     pub(super) calibration: Vec<(String, CalibrationRow)>,
+    /// Tables written down between stages that keep their contract, with their rows.
+    pub(super) kept: Vec<(String, u64)>,
 }
 
 /// The slices of a raw table, and what of them earlier runs read.
@@ -315,6 +317,9 @@ impl<'a> RunAtWork<'a> {
         };
         let (fits, calibration) = (made.findings.fits, made.findings.calibration);
         let name = || planned.name.clone();
+        let rows = made.written.as_ref().map(|written| written.rows);
+        let kept = rows.filter(|_| planned.contract.is_some());
+        learned.kept.extend(kept.map(|rows| (name(), rows)));
         learned
             .fits
             .extend(fits.into_iter().map(|row| (name(), row)));
@@ -431,7 +436,9 @@ impl<'a> RunAtWork<'a> {
                 // Planning proved that every parameter has a value.
                 parameters::bind(&mut statement, &self.values);
                 let key = planned.contract.as_ref().and_then(|file| file.key.first());
-                let stage = SqlStage::new(name, inputs, schema, statement, keep);
+                let promises = planned.contract.as_deref();
+                let promises = promises.and_then(crate::stage::Promises::of);
+                let stage = SqlStage::new(name, inputs, schema, statement, keep).held_to(promises);
                 Box::new(stage.together_by(key.map(|column| column.value.clone())))
             }
             Work::Union(_) => Box::new(UnionStage::new(name, inputs, schema)),

@@ -108,7 +108,7 @@ pub struct RowCount {
     /// The most rows.
     pub maximum: Option<u64>,
     /// The largest change, up or down, as a share of the rows that the last published run of an earlier as-of day had. Only
-    /// of tables that are published.
+    /// of tables that are published, and of raw ones.
     pub change: Option<f64>,
 }
 

@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::check::TableCheck;
 use super::types::SqlType;
 
 /// `pipelines/sources/<system>.yml`.
@@ -47,6 +48,11 @@ pub struct RawTable {
     pub max_bad_share: Option<f64>,
     /// Overrides the source file's `schema_drift`.
     pub schema_drift: Option<SchemaDrift>,
+    /// Rules over the rows that fit, by name. Each is held in every run of a pipeline that reads the table, before anything is
+    /// made of it. Text that is checked is parsed once all the same: its rows are written down.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, TableCheck>")]
+    pub checks: IndexMap<String, Spanned<TableCheck>>,
     /// The columns in the order in which a file without a header has them.
     #[schemars(with = "IndexMap<String, RawColumn>")]
     pub columns: IndexMap<String, Spanned<RawColumn>>,

@@ -45,11 +45,12 @@ pub struct ContractColumn {
     /// Whether it is never null. A required column of an entity must be bound.
     #[serde(default)]
     pub required: bool,
-    /// The smallest number that it can hold. Every published row is held to it; a segmentation scheme may rely on it.
+    /// The smallest number that it can hold. Every row that is published or written down between stages is held to it; a
+    /// segmentation scheme may rely on it.
     pub minimum: Option<i64>,
     /// The largest number that it can hold.
     pub maximum: Option<i64>,
-    /// The only texts that it can hold. Every published row is held to them.
+    /// The only texts that it can hold. Every row that is published or written down between stages is held to them.
     #[schemars(with = "Option<Vec<String>>")]
     pub accepted_values: Option<Vec<Spanned<String>>>,
     /// What it means, with its unit.

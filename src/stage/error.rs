@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use datafusion::error::DataFusionError;
 
+use super::promises::BrokenPromise;
 use crate::score::ScoreError;
 
 /// A stage that failed.
@@ -17,6 +18,9 @@ pub enum StageError {
         /// Why.
         source: DataFusionError,
     },
+    /// A row is not what the table's contract promises.
+    #[error(transparent)]
+    Broken(BrokenPromise),
     /// The scorer failed.
     #[error("the score `{stage}` could not be made")]
     Score {

@@ -16,7 +16,7 @@ use crate::stage::Spool;
 const DAYS: &str = "select case when n % 101 < 100 then repeat('c', cast(n % 101 % 20 as bigint)) || cast(n % 101 as text) end as customer_id,
     n % 50 as day, n as amount from (select unnest(generate_series(1, 5000)) as n)";
 
-fn context(folder: &TempDir, threads: usize) -> StageContext {
+pub(super) fn context(folder: &TempDir, threads: usize) -> StageContext {
     let options = SessionOptions {
         threads,
         memory_limit: 1 << 30,

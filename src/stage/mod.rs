@@ -3,6 +3,9 @@
 mod error;
 #[cfg(test)]
 mod layout_tests;
+mod promises;
+#[cfg(test)]
+mod promises_tests;
 mod raw;
 mod sample;
 mod score;
@@ -24,6 +27,7 @@ use crate::engine::{Layout, Session};
 use crate::score::{CalibrationRow, FitRow, Pool};
 
 pub use error::StageError;
+pub use promises::{BrokenPromise, Promises};
 pub use raw::{RawSlice, RawStage};
 pub use score::ScoreStage;
 pub use spool::Spool;

@@ -10,6 +10,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream_partitioned;
 use datafusion::sql::parser::Statement;
 
+use super::promises::{self, Promises};
 use super::spool::part_of;
 use super::{Findings, Made, Stage, StageContext, StageError};
 use crate::engine::Layout;
@@ -33,6 +34,7 @@ pub struct SqlStage {
     statement: Statement,
     keep: Keep,
     together_by: Option<String>,
+    promises: Option<Arc<Promises>>,
 }
 
 impl SqlStage {
@@ -51,6 +53,7 @@ impl SqlStage {
             statement,
             keep,
             together_by: None,
+            promises: None,
         }
     }
 
@@ -58,6 +61,13 @@ impl SqlStage {
     #[must_use]
     pub fn together_by(mut self, column: Option<String>) -> Self {
         self.together_by = column;
+        self
+    }
+
+    /// Where its rows are written down, each is held to `promises`.
+    #[must_use]
+    pub fn held_to(mut self, promises: Option<Promises>) -> Self {
+        self.promises = promises.map(Arc::new);
         self
     }
 }
@@ -99,16 +109,19 @@ impl Stage for SqlStage {
             return Ok(view(plan));
         }
         let together_by = self.together_by.as_deref();
-        write_down(&self.name, plan, together_by, self.output_schema(), context).await
+        let promises = self.promises.clone();
+        let schema = self.output_schema();
+        write_down(&self.name, plan, together_by, schema, promises, context).await
     }
 }
 
-/// Works a plan out and writes its rows down.
+/// Works a plan out and writes its rows down, each of them as promised.
 async fn write_down(
     name: &str,
     plan: LogicalPlan,
     together_by: Option<&str>,
     schema: SchemaRef,
+    promises: Option<Arc<Promises>>,
     context: &StageContext,
 ) -> Result<Made, StageError> {
     let failed = || StageError::engine(name);
@@ -121,11 +134,13 @@ async fn write_down(
     let streams = execute_stream_partitioned(physical, context.session.task()).map_err(failed())?;
     let parts = streams
         .into_iter()
-        .map(|stream| part_of(stream, Arc::clone(&schema)));
+        .map(|stream| part_of(stream, Arc::clone(&schema)))
+        .map(|part| promises::held(part, promises.clone()));
     let (table, written) = context
         .spool
         .write(name, Arc::clone(&schema), parts.collect(), &layout, context)
-        .await?;
+        .await
+        .map_err(promises::told)?;
     Ok(Made {
         table,
         written: Some(written),

@@ -199,6 +199,152 @@ fn checks_of_a_contract_hold_what_would_be_published() {
     assert_eq!(published(&shop, "customer_values"), before);
 }
 
+/// A source file of the project with `checks` of the raw table that lies at `path`.
+fn with_source_checks(source: &str, path: &str, checks: &str) -> String {
+    let place = format!("    path: {path}\n");
+    assert_eq!(source.matches(&place).count(), 1, "{source}");
+    source.replace(&place, &format!("{place}    checks:\n{checks}"))
+}
+
+#[test]
+fn checks_of_raw_tables_stop_a_run_before_anything_is_made_of_them() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    let file = shop.join("pipelines/sources/shop.yml");
+    let source = std::fs::read_to_string(&file).unwrap();
+    let source = with_source_checks(
+        &source,
+        "shop/orders/year=*/*.csv",
+        "      some: { description: About as many as before., row_count: { minimum: 300, change: 0.1 } }\n      \
+         late: { description: The shop sold lately., freshness: { column: ordered_at, days: 7 } }\n      \
+         once: { description: An order is exported once., unique: [order_id], severity: warning }\n      \
+         paid: { description: Nobody is paid for buying., condition: order_total >= 0 }\n      \
+         known: { description: There are two currencies., condition: \"currency in ('EUR', 'CHF')\" }\n",
+    );
+    let source = with_source_checks(
+        &source,
+        "shop/returns/*.ndjson.zst",
+        "      ordered: { description: What comes back was sold., relationship: { column: order_id, table: shop.orders }, \
+         max_share: 0.05 }\n",
+    );
+    std::fs::write(&file, &source).unwrap();
+    let run = |day: &str| run_of(&shop, &["run", "pipelines/demo.yml", "--as-of", day]);
+    let first = run("2024-12-31");
+    assert_eq!(code(&first), 0, "{}", text(&first.stderr));
+    let seen = |check: &str| check_result(&shop, "2024-12-31", check);
+    let set_aside = seen("shop.orders__set_aside");
+    let cells: Vec<&str> = set_aside.split(',').collect();
+    let count = |at: usize| cells[at].parse::<u64>().unwrap();
+    let kept = count(4) - count(3);
+    assert_eq!(
+        seen("shop.orders__some"),
+        format!("row_count,error,true,,{kept},{kept} rows are there")
+    );
+    assert_eq!(
+        seen("shop.orders__late"),
+        "freshness,error,true,,,the newest row is new enough"
+    );
+    assert!(seen("shop.orders__once").starts_with("unique,warning,false,"));
+    assert_eq!(
+        seen("shop.orders__paid"),
+        "condition,error,true,0,,0 rows break it"
+    );
+    assert_eq!(
+        seen("shop.orders__known"),
+        "condition,error,true,0,,0 rows break it"
+    );
+    // A share of the rows that fit, which are counted for it.
+    let ordered = seen("shop.returns__ordered");
+    assert!(
+        ordered.starts_with("relationship,error,true,") && ordered.contains(",298,"),
+        "{ordered}"
+    );
+    // Text that is checked and staged is parsed once, and written down.
+    let runs = shop.join("data/demo/lake/marts/demo/_cvm/runs");
+    let manifest = std::fs::read_dir(runs).unwrap().next().unwrap().unwrap();
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(manifest.path()).unwrap()).unwrap();
+    let stages = manifest["report"]["stages"].as_array().unwrap();
+    for table in ["shop.orders", "shop.returns"] {
+        let parsed = stages.iter();
+        let parsed = parsed.filter(|stage| stage["stage"] == table && stage["kind"] == "read");
+        assert_eq!(parsed.count(), 1, "{table}");
+    }
+
+    let before = published(&shop, "customers");
+    let broken = source.replace("order_total >= 0", "order_total < 0");
+    std::fs::write(&file, broken).unwrap();
+    let refused = run("2025-01-01");
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(
+        told.contains(&format!(
+            "`shop.orders__paid`: {kept} rows break it: Nobody is paid for buying."
+        )) && told.contains(
+            "_file = shop/orders/year=2022/orders-00000.csv, _line = 2, order_total = 53.1100"
+        ) && told.contains("/shop.orders__paid.csv"),
+        "{told}"
+    );
+    assert!(
+        !told.contains("\"kind\":\"sql\""),
+        "nothing is made of what is broken: {told}"
+    );
+    assert_eq!(published(&shop, "customers"), before);
+    let listed = run_of(&shop, &["runs", "pipelines/demo.yml", "--format", "csv"]);
+    let listed = text(&listed.stdout);
+    let failed = listed.lines().nth(1).unwrap();
+    assert!(
+        failed.contains(",2025-01-01,")
+            && failed.contains(",failed,")
+            && failed.ends_with(",,,,,2,shop.orders__paid"),
+        "{listed}"
+    );
+
+    std::fs::write(&file, &source).unwrap();
+    std::fs::remove_dir_all(shop.join("data/demo/raw/shop/orders/year=2022")).unwrap();
+    let fewer = run("2025-01-01");
+    let told = text(&fewer.stderr);
+    assert_eq!(code(&fewer), 3, "{told}");
+    assert!(
+        told.contains(&format!(
+            "rows are there, but the run as of 2024-12-31 had {kept}, and they may change by 0.1 of that"
+        )),
+        "{told}"
+    );
+}
+
+#[test]
+fn rows_that_are_written_down_between_stages_are_held_to_their_contract() {
+    let folder = project("100");
+    let shop = folder.path().join("shop");
+    let first = run_demo(&shop, &[]);
+    assert_eq!(code(&first), 0, "{}", text(&first.stderr));
+    let held = check_result(&shop, "2025-01-01", "int_customers_summarised__contract");
+    assert!(
+        held.starts_with("contract,error,true,0,")
+            && held.ends_with(",\"types, required columns, accepted values and ranges hold\""),
+        "{held}"
+    );
+    let before = published(&shop, "customer_values");
+    let path = shop.join("sql/intermediate/int_customers_summarised.yml");
+    let contract = std::fs::read_to_string(&path).unwrap();
+    let promise = "  frequency: { type: bigint, required: true,";
+    assert_eq!(contract.matches(promise).count(), 1, "{contract}");
+    let broken = contract.replace(promise, &format!("{promise} maximum: 0,"));
+    std::fs::write(&path, broken).unwrap();
+    // Another contract is news.
+    let nightly = ["run", "pipelines/demo.yml", "--as-of", "2025-01-01"];
+    let refused = run_of(&shop, &nightly);
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(
+        told.contains("the column `frequency` of `int_customers_summarised` is `")
+            && told.contains("`, but should be at most 0, at customer_id = C"),
+        "{told}"
+    );
+    assert_eq!(published(&shop, "customer_values"), before);
+}
+
 #[test]
 fn an_amount_without_the_rate_of_its_day_stops_the_run() {
     let folder = project("400");

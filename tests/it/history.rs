@@ -190,6 +190,56 @@ fn a_run_without_news_writes_nothing_and_a_replay_gives_the_same_bytes() {
 }
 
 #[test]
+fn a_run_that_its_data_stopped_is_listed_and_changes_nothing_that_is_published() {
+    let folder = project("100");
+    let shop = folder.path().join("shop");
+    assert_eq!(code(&run_demo(&shop, &[])), 0);
+    let before: Vec<_> = TABLES.iter().map(|table| published(&shop, table)).collect();
+    let (runs, _) = lake_of(&shop);
+    let source = shop.join("pipelines/sources/shop.yml");
+    let lenient = std::fs::read_to_string(&source).unwrap();
+    let strict = lenient.replace("\nmax_bad_share:", "\n# max_bad_share:");
+    std::fs::write(&source, format!("max_bad_share: 0.0\n{strict}")).unwrap();
+    let refused = run_demo(&shop, &[]);
+    assert_eq!(code(&refused), 3, "{}", text(&refused.stderr));
+    std::fs::write(&source, lenient).unwrap();
+    assert_eq!(code(&run_demo(&shop, &[])), 0);
+    for (table, before) in TABLES.iter().zip(before) {
+        assert_eq!(published(&shop, table), before, "{table}");
+    }
+
+    let list = |last: &str| -> Vec<String> {
+        let arguments = [
+            "runs",
+            "pipelines/demo.yml",
+            "--format",
+            "csv",
+            "--last",
+            last,
+        ];
+        let listed = run_of(&shop, &arguments);
+        assert_eq!(code(&listed), 0, "{}", text(&listed.stderr));
+        let listed = text(&listed.stdout);
+        listed.lines().skip(1).map(str::to_owned).collect()
+    };
+    let listed = list("20");
+    assert_eq!(listed.len(), 3, "{listed:?}");
+    assert!(listed[0].contains(",published,"), "{listed:?}");
+    assert!(
+        listed[1].contains(",failed,") && listed[1].contains("a raw table cannot be read"),
+        "{listed:?}"
+    );
+    assert!(
+        listed[2].starts_with(&runs[0]) && listed[2].contains(",published,"),
+        "{listed:?}"
+    );
+    // What is noted of a run that failed stays for thirty days.
+    let gc = run_of(&shop, &["gc", "pipelines/demo.yml", "--retain", "1"]);
+    assert_eq!(code(&gc), 0, "{}", text(&gc.stderr));
+    assert_eq!(list("2"), listed[..2]);
+}
+
+#[test]
 fn fits_tell_their_drift_since_an_earlier_day_and_repeating_a_run_changes_nothing() {
     let folder = project("400");
     let shop = folder.path().join("shop");

@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod encoding;
+mod failed;
 mod faults;
 mod faulty;
 mod gc;

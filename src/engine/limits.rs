@@ -5,10 +5,14 @@ use std::fmt;
 
 use arrow::array::{
     Array, ArrayRef, BooleanArray, Datum, Decimal128Array, Float64Array, Int64Array, StringArray,
+    StringViewArray,
 };
 use arrow::compute::kernels::cmp::{gt, lt};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use crate::spec::table::ContractColumn;
 
 /// The values that a column may hold. A null is none of them, and always accepted: whether it may be null says `required`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,15 +26,31 @@ pub struct ValueLimits {
 }
 
 impl ValueLimits {
-    /// The first row of a published column that holds another value. Limits of numbers bind numbers, accepted values
-    /// texts; of other columns every value is accepted.
-    pub(super) fn first_outside(&self, column: &ArrayRef) -> Result<Option<usize>, ArrowError> {
-        if let (Some(accepted), Some(texts)) = (
-            &self.accepted_values,
-            column.as_any().downcast_ref::<StringArray>(),
-        ) {
+    /// What the contract of a column accepts.
+    pub fn of(column: &ContractColumn) -> Self {
+        let accepted = column.accepted_values.as_ref();
+        Self {
+            minimum: column.minimum,
+            maximum: column.maximum,
+            accepted_values: accepted
+                .map(|values| values.iter().map(|value| value.value.clone()).collect()),
+        }
+    }
+
+    /// The first row of a column that holds another value. Limits of numbers bind numbers, accepted values texts; of other
+    /// columns every value is accepted.
+    ///
+    /// # Errors
+    /// When the engine cannot compare its numbers.
+    pub fn first_outside(&self, column: &ArrayRef) -> Result<Option<usize>, ArrowError> {
+        if let Some(accepted) = &self.accepted_values {
             let is_other = |text: Option<&str>| text.is_some_and(|text| !accepted.contains(text));
-            return Ok(texts.iter().position(is_other));
+            if let Some(texts) = column.as_any().downcast_ref::<StringArray>() {
+                return Ok(texts.iter().position(is_other));
+            }
+            if let Some(texts) = column.as_any().downcast_ref::<StringViewArray>() {
+                return Ok(texts.iter().position(is_other));
+            }
         }
         let below = self.minimum.map(|bound| bounded(column, bound, lt));
         let above = self.maximum.map(|bound| bounded(column, bound, gt));
@@ -41,6 +61,15 @@ impl ValueLimits {
             .flatten()
             .min())
     }
+}
+
+/// A value as people read it.
+pub fn text_of(column: &dyn Array, row: usize) -> String {
+    let options = FormatOptions::default().with_null("null");
+    ArrayFormatter::try_new(column, &options).map_or_else(
+        |_| "?".to_owned(),
+        |formatter| formatter.value(row).to_string(),
+    )
 }
 
 impl fmt::Display for ValueLimits {
@@ -128,6 +157,8 @@ mod tests {
             |values: [Option<&str>; 3]| outside(&limits, StringArray::from(values.to_vec()));
         assert_eq!(texts([Some("low"), None, Some("high")]), None);
         assert_eq!(texts([Some("low"), None, Some("High")]), Some(2));
+        let views = StringViewArray::from(vec![Some("low"), None, Some("High")]);
+        assert_eq!(outside(&limits, views), Some(2));
         assert_eq!(limits.to_string(), "one of 'high', 'low'");
     }
 
