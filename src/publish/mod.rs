@@ -5,6 +5,7 @@
 //! <target>/_cvm/runs/<run id>.json              that run: tables, files, rows, bytes, checksums, schema, checks
 //! <target>/_cvm/running/<run id>.json           a run at work, with a heartbeat
 //! <target>/_cvm/broken/<run id>/<check>.csv     rows that break a check, whether the run commits or not
+//! <target>/_cvm/snapshots/<table>/<name>.parquet    rows that later publications may be made of again
 //! <target>/_cvm/stable.json                     what the stable paths were last made to show
 //! <target>/<table>/run=<run id>/part-00000.parquet   immutable
 //! <target>/<table>.parquet                      stable path for BI, replaced whole after the commit
@@ -52,6 +53,7 @@ mod publication;
 mod reader;
 mod rechunk;
 mod sink;
+mod snapshot;
 mod stable;
 mod table;
 mod upload;
@@ -75,6 +77,7 @@ pub use marker::{Heartbeat, Rival};
 pub use publication::Publication;
 pub use reader::{Published, PublishedTable};
 pub use sink::{BeginOptions, Clock, Committed, RunFacts, Sink};
+pub use snapshot::{Snapshot, find_snapshots};
 pub use stable::{Refreshed, refresh};
 pub use table::{ColumnToWrite, TableToWrite};
 pub use write::{Progress, ProgressFn, Rows};
