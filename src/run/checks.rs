@@ -99,16 +99,7 @@ impl<'a> Checks<'a> {
     /// Notes that a published table keeps its contract: writing it held every row to that.
     pub(super) fn note_written(&mut self, table: &str, rows: u64) {
         self.written.insert(table.to_owned(), rows);
-        self.note(CheckResult {
-            name: format!("{table}__contract"),
-            table: Some(table.to_owned()),
-            kind: "contract".to_owned(),
-            severity: Severity::Error.name().to_owned(),
-            passed: true,
-            rows_broken: Some(0),
-            rows_checked: Some(rows),
-            detail: "key, types, required columns, accepted values and ranges hold".to_owned(),
-        });
+        self.note(contract_held(table, rows));
     }
 
     /// Notes what was found otherwise.
@@ -307,6 +298,20 @@ impl<'a> Checks<'a> {
             help: declared.help.clone(),
             rows_at,
         })
+    }
+}
+
+/// That every row that was written of a table keeps its contract.
+pub(super) fn contract_held(table: &str, rows: u64) -> CheckResult {
+    CheckResult {
+        name: format!("{table}__contract"),
+        table: Some(table.to_owned()),
+        kind: "contract".to_owned(),
+        severity: Severity::Error.name().to_owned(),
+        passed: true,
+        rows_broken: Some(0),
+        rows_checked: Some(rows),
+        detail: "key, types, required columns, accepted values and ranges hold".to_owned(),
     }
 }
 

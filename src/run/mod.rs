@@ -4,6 +4,7 @@
 //! begin publication ─▶ find objects ─▶ stages in order ─▶ bounds ─▶ outputs, sorted ─▶ rows set aside, fits ─▶ verify ─▶ commit
 //! ```
 
+mod backfill;
 mod backtest;
 mod bounds;
 mod check_results;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use tokio::sync::watch;
 
+pub use backfill::{Backfill, Every, backfill, open_history};
 pub use backtest::{Backtest, backtest};
 pub use error::RunError;
 pub use events::{Event, Events, Observer};

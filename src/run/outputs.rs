@@ -41,50 +41,15 @@ pub(super) struct Outputs<'a> {
 impl Outputs<'_> {
     /// Writes a table aside, sorted by its key; what reads it from now on reads what was written. Returns its rows.
     pub(super) async fn write_output(&self, output: &PlannedOutput) -> Result<u64, RunError> {
-        let key: Vec<&str> = output
-            .contract
-            .key
-            .iter()
-            .map(|key| key.value.as_str())
-            .collect();
-        // Text as a view keeps whatever buffer it points into alive and counted: a sort above a join would be taken to
-        // hold a whole side of it with every batch.
-        let columns: Vec<String> = output
-            .contract
-            .columns
-            .iter()
-            .map(|(name, column)| match column.value.sql_type {
-                SqlType::Varchar => format!("arrow_cast({0}, 'Utf8') as {0}", quoted(name)),
-                _ => quoted(name),
-            })
-            .collect();
+        let table = table_to_write(output);
+        let columns: Vec<String> = table.columns.iter().map(selected).collect();
+        let key: Vec<String> = table.key.iter().map(|name| quoted(name)).collect();
         let sql = format!(
             "select {} from {} order by {}",
             columns.join(", "),
             quoted(&output.table),
-            key.iter()
-                .map(|name| quoted(name))
-                .collect::<Vec<_>>()
-                .join(", ")
+            key.join(", ")
         );
-        let table = TableToWrite {
-            name: output.table.clone(),
-            description: output.contract.description.clone(),
-            grain: output.contract.grain.clone(),
-            key: key.into_iter().map(str::to_owned).collect(),
-            columns: output
-                .contract
-                .columns
-                .iter()
-                .map(|(name, column)| ColumnToWrite {
-                    name: name.clone(),
-                    sql_type: column.value.sql_type,
-                    required: column.value.required,
-                    limits: limits_of(&column.value),
-                    description: column.value.description.clone(),
-                })
-                .collect(),
-        };
         let write = async {
             let failed = |source| RunError::Engine {
                 table: output.table.clone(),
@@ -272,6 +237,37 @@ impl Outputs<'_> {
         let schema = batch.schema();
         self.write_own(&table, &schema, stream::iter([Ok(batch)]).boxed())
             .await
+    }
+}
+
+/// A table of the pipeline as it is published.
+pub(super) fn table_to_write(output: &PlannedOutput) -> TableToWrite {
+    let contract = &output.contract;
+    let columns = contract.columns.iter().map(|(name, column)| ColumnToWrite {
+        name: name.clone(),
+        sql_type: column.value.sql_type,
+        required: column.value.required,
+        limits: limits_of(&column.value),
+        description: column.value.description.clone(),
+    });
+    TableToWrite {
+        name: output.table.clone(),
+        description: contract.description.clone(),
+        grain: contract.grain.clone(),
+        key: contract.key.iter().map(|key| key.value.clone()).collect(),
+        columns: columns.collect(),
+    }
+}
+
+/// A column in the SQL that gives what is published.
+///
+/// Text as a view keeps whatever buffer it points into alive and counted: a sort above a join would be taken to hold a whole side
+/// of it with every batch.
+pub(super) fn selected(column: &ColumnToWrite) -> String {
+    let name = quoted(&column.name);
+    match column.sql_type {
+        SqlType::Varchar => format!("arrow_cast({name}, 'Utf8') as {name}"),
+        _ => name,
     }
 }
 
