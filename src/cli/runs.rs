@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::arguments::{DiffArguments, RowFormat, RunsArguments};
-use super::project::plan_of;
+use super::project::{plan_of, target_of};
 use super::{CliError, console, query};
 use crate::publish::{Commit, RunManifest, commits, run_manifest};
 use crate::run::diff::{self, TableDiff};
@@ -31,7 +31,7 @@ const NAMES: [&str; 10] = [
 
 pub(super) async fn runs(arguments: &RunsArguments, registry: &Registry) -> Result<(), CliError> {
     let (plan, root) = plan_of(&arguments.pipeline, registry).await?;
-    let target = open_target(&plan, &root)?;
+    let target = target_of(&plan, &root, arguments.history)?;
     let mut known = Vec::new();
     for commit in commits(&target, arguments.last).await? {
         if let Some(run) = run_manifest(&target, &commit.run_id).await? {
