@@ -6,6 +6,7 @@
     reason = "a test may fail loudly"
 )]
 
+mod backfill;
 mod checks;
 mod goldens;
 mod history;

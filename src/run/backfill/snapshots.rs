@@ -61,30 +61,38 @@ pub(super) async fn complete(
     wanted: &[Wanted<'_>],
     kept: Vec<Option<Snapshot>>,
 ) -> Result<Made, RunError> {
-    let AtWork {
-        history,
-        events,
-        publication,
-        found,
-        ..
-    } = *at_work;
-    if kept.iter().all(Option::is_some) {
-        let snapshots: Vec<Snapshot> = kept.into_iter().flatten().collect();
-        for (wanted, snapshot) in wanted.iter().zip(&snapshots) {
-            events.tell(&kept_event(wanted, snapshot, true));
-        }
-        return Ok(Made {
-            snapshots,
-            checks: Vec::new(),
-            sources: found.manifests(),
-        });
+    if kept.iter().any(Option::is_none) {
+        return make_missing(at_work, pool, wanted, &kept).await;
     }
+    let snapshots: Vec<Snapshot> = kept.into_iter().flatten().collect();
+    for (wanted, snapshot) in wanted.iter().zip(&snapshots) {
+        at_work.events.tell(&kept_event(wanted, snapshot, true));
+    }
+    Ok(Made {
+        snapshots,
+        checks: Vec::new(),
+        sources: at_work.found.manifests(),
+    })
+}
+
+async fn make_missing(
+    at_work: &AtWork<'_>,
+    pool: Pool,
+    wanted: &[Wanted<'_>],
+    kept: &[Option<Snapshot>],
+) -> Result<Made, RunError> {
+    let (history, events) = (at_work.history, at_work.events);
     let plan = history.plan;
-    let options = found.alone(at_work.options);
+    let options = at_work.found.alone(at_work.options);
     let mut work = RunAtWork::open(plan, &options, events, pool).await?;
     write_down_remote(&work, &options).await?;
     // Before any snapshot is kept: one of too many bad rows must not be found by the next backfill.
     let checks = work.finish_sources().await?;
+    for result in &checks {
+        events.tell(&Event::Checked {
+            result: result.clone(),
+        });
+    }
     let tables = history.tables.len().max(1);
     let days = history.days.len();
     let mut snapshots = Vec::with_capacity(wanted.len());
@@ -109,7 +117,7 @@ pub(super) async fn complete(
         for (wanted, kept) in wanted.iter().zip(kept) {
             let snapshot = match kept {
                 Some(snapshot) => snapshot.clone(),
-                None => make(&work, publication, wanted).await?,
+                None => make(&work, at_work.publication, wanted).await?,
             };
             events.tell(&kept_event(wanted, &snapshot, kept.is_some()));
             snapshots.push(snapshot);
