@@ -17,7 +17,7 @@ use super::super::events::Event;
 use super::super::execute::open_store;
 use super::super::published::register;
 use super::super::work::{Learned, RunAtWork};
-use super::AtWork;
+use super::publish::AtWork;
 use super::table::HistoryTable;
 use crate::engine::Session;
 use crate::plan::table_reference;
