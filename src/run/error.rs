@@ -110,6 +110,17 @@ pub enum RunError {
         /// The rows that were found.
         found: u64,
     },
+    /// Snapshots whose footers could be read, and whose rows cannot.
+    #[error(
+        "snapshots of `{table}` cannot be read; nothing was published. Run the backfill again, with `--no-cache` if that does \
+         not help"
+    )]
+    SnapshotsUnread {
+        /// The table of the history.
+        table: String,
+        /// Why not.
+        source: PublishError,
+    },
     /// A past run that is asked for and not known well enough.
     #[error(
         "the run {run_id} is not known at {url}: {reason}; `cvm runs` lists those that published"
@@ -158,7 +169,9 @@ impl RunError {
             | Self::NoSuchRun { .. }
             | Self::OtherPlan { .. } => FailureKind::Configuration,
             // What gc removed, or another wrote, meanwhile is made anew by the next.
-            Self::SnapshotsChanged { .. } => FailureKind::TransientStore,
+            Self::SnapshotsChanged { .. } | Self::SnapshotsUnread { .. } => {
+                FailureKind::TransientStore
+            }
             Self::Terminated => FailureKind::Terminated,
         }
     }

@@ -16,8 +16,9 @@ use super::snapshots::{Made, Wanted, complete, rows_of};
 use super::table::HistoryTable;
 use super::{Backfill, History, open_history};
 use crate::publish::{
-    BeginOptions, CheckResult, Commit, Heartbeat, Publication, RunFacts, Sink, Snapshot,
-    SourceManifest, TableToWrite, Target, current_commit, find_snapshots, refresh, run_manifest,
+    BeginOptions, CheckResult, Commit, Heartbeat, Publication, PublishError, RunFacts, Sink,
+    Snapshot, SourceManifest, TableToWrite, Target, current_commit, find_snapshots, refresh,
+    run_manifest,
 };
 use crate::score::Pool;
 
@@ -260,7 +261,15 @@ async fn write(
     });
     let expected: u64 = snapshots.iter().map(|snapshot| snapshot.rows).sum();
     let rows = rows_of(publication.target(), table, snapshots);
-    let written = publication.prepare(table, rows).await?;
+    let written = match publication.prepare(table, rows).await {
+        Err(source @ PublishError::Input { .. }) => {
+            return Err(RunError::SnapshotsUnread {
+                table: table.name.clone(),
+                source,
+            });
+        }
+        written => written?,
+    };
     // The engine takes a file that is gone for one without rows.
     if written.rows != expected {
         return Err(RunError::SnapshotsChanged {
