@@ -26,6 +26,7 @@ impl Arguments {
             Verb::Run(run) => run.limits.threads(),
             Verb::Demo(demo) => demo.limits.threads(),
             Verb::Backtest(backtest) => backtest.limits.threads(),
+            Verb::Backfill(backfill) => backfill.limits.threads(),
             _ => machine::cores(),
         }
     }
@@ -59,6 +60,8 @@ pub(super) enum Verb {
     List(ListArguments),
     /// Fit the models on earlier days and show how they foretold what came
     Backtest(BacktestArguments),
+    /// Make a history: snapshots of published tables, one an as-of day, as runs of those days make them
+    Backfill(BackfillArguments),
     /// Remove the files of past runs that nothing shows any more
     Gc(GcArguments),
 }
@@ -145,6 +148,53 @@ fn user_cache() -> Option<PathBuf> {
     Some(caches.join("cvm").join("work"))
 }
 
+#[derive(Debug, Args)]
+pub(super) struct BackfillArguments {
+    /// The pipeline file
+    pub(super) pipeline: PathBuf,
+    /// The first as-of day, the exclusive end of what its snapshot sees: YYYY-MM-DD
+    #[arg(long, value_name = "DATE")]
+    pub(super) from: NaiveDate,
+    /// The last as-of day, included where the steps meet it
+    #[arg(long, value_name = "DATE")]
+    pub(super) to: NaiveDate,
+    /// How far as-of days lie apart
+    #[arg(long, value_enum, default_value_t = Step::Month)]
+    pub(super) every: Step,
+    /// A published table to keep a history of, as `customer_value_history`; may be given more than once
+    #[arg(
+        long = "table",
+        value_name = "TABLE",
+        default_value = "customer_values"
+    )]
+    pub(super) tables: Vec<String>,
+    /// Leave out objects that the store got after this moment, as in 2024-07-01T03:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(super) known_at: Option<DateTime<Utc>>,
+    /// Make every snapshot anew, also those that an earlier backfill made
+    #[arg(long)]
+    pub(super) no_cache: bool,
+    /// Write what came of it as JSON of a kilobyte or two, for schedulers; `-` is standard output
+    #[arg(long, value_name = "FILE", env = "CVM_REPORT")]
+    pub(super) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) limits: Limits,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Step {
+    /// Each day
+    Day,
+    /// Each seventh day from the first
+    Week,
+    /// The day of the month that the first has, or a shorter month's last
+    Month,
+    /// Each third month
+    Quarter,
+    /// Each twelfth month
+    Year,
+}
+
 /// What a run may use of the machine. None of it changes what is published.
 #[derive(Debug, Args, Clone)]
 pub(super) struct Limits {
@@ -227,6 +277,9 @@ pub(super) struct SchemaArguments {
 pub(super) struct RunsArguments {
     /// The pipeline file
     pub(super) pipeline: PathBuf,
+    /// List the backfills
+    #[arg(long)]
+    pub(super) history: bool,
     /// How many runs to list
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(super) last: usize,
@@ -254,6 +307,9 @@ pub(super) struct QueryArguments {
     pub(super) pipeline: PathBuf,
     /// A query on the published tables
     pub(super) sql: String,
+    /// Query the tables that `cvm backfill` published
+    #[arg(long)]
+    pub(super) history: bool,
     /// How to print rows
     #[arg(long, value_enum, default_value_t = RowFormat::Table)]
     pub(super) format: RowFormat,
@@ -352,6 +408,9 @@ pub(super) struct GcArguments {
     /// How many past runs to keep; the pipeline's `retain` where not given
     #[arg(long, value_name = "N")]
     pub(super) retain: Option<u32>,
+    /// Clean up what `cvm backfill` published and the snapshots that it keeps
+    #[arg(long)]
+    pub(super) history: bool,
     /// Only tell what would go
     #[arg(long)]
     pub(super) dry_run: bool,

@@ -3,15 +3,14 @@
 use bytesize::ByteSize;
 
 use super::arguments::GcArguments;
-use super::project::plan_of;
+use super::project::{plan_of, target_of};
 use super::{CliError, console};
 use crate::publish;
-use crate::run::open_target;
 use crate::score::Registry;
 
 pub(super) async fn gc(arguments: &GcArguments, registry: &Registry) -> Result<(), CliError> {
     let (plan, root) = plan_of(&arguments.pipeline, registry).await?;
-    let target = open_target(&plan, &root)?;
+    let target = target_of(&plan, &root, arguments.history)?;
     let retain = arguments.retain.unwrap_or(plan.retain) as usize;
     let mut options = publish::GcOptions::new(retain, chrono::Utc::now());
     options.dry_run = arguments.dry_run;
@@ -28,6 +27,10 @@ pub(super) async fn gc(arguments: &GcArguments, registry: &Registry) -> Result<(
             "{verb} run {}: {} files, {size}\n",
             run.run_id, run.files
         ));
+    }
+    if report.snapshots > 0 {
+        let size = ByteSize(report.snapshot_bytes);
+        text.push_str(&format!("{verb} {} snapshots, {size}\n", report.snapshots));
     }
     text.push_str(&format!(
         "{verb} {} runs, kept {}\n",

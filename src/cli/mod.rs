@@ -1,6 +1,7 @@
 //! The command line: one file a verb, no logic of its own.
 
 mod arguments;
+mod backfill;
 mod backtest;
 mod brief;
 mod console;
@@ -86,6 +87,7 @@ async fn dispatch(verb: Verb, registry: &Registry) -> Result<(), CliError> {
         Verb::Init(arguments) => init::init(&arguments),
         Verb::List(arguments) => list::list(&arguments, registry),
         Verb::Backtest(arguments) => backtest::run(&arguments, registry).await,
+        Verb::Backfill(arguments) => backfill::run(&arguments, registry).await,
         Verb::Gc(arguments) => gc::gc(&arguments, registry).await,
     }
 }

@@ -80,6 +80,25 @@ impl Observer for Display {
                 self.bar
                     .println(format!("  {kind:<9} {stage}, done before"));
             }
+            Event::SnapshotStarted {
+                as_of,
+                number,
+                days,
+            } => {
+                self.bar
+                    .println(format!("  as of     {as_of}, {number} of {days} days"));
+            }
+            Event::SnapshotKept {
+                table,
+                as_of,
+                rows,
+                reused,
+            } => {
+                let rows = HumanCount(*rows);
+                let made = if *reused { "reused" } else { "kept" };
+                self.bar
+                    .println(format!("  {made:<9} {table} as of {as_of}, {rows} rows"));
+            }
             Event::Warning { message } => self.bar.println(format!("  warning   {message}")),
             Event::Committed { commit, url } => {
                 self.bar.println(format!("  committed {commit} to {url}"));

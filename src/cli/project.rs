@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use super::CliError;
 use super::console;
 use crate::plan::{Plan, compile};
+use crate::publish::Target;
+use crate::run::{RunError, open_history, open_target};
 use crate::score::Registry;
 use crate::spec::Project;
 
@@ -13,6 +15,15 @@ pub(super) async fn plan_of(path: &Path, registry: &Registry) -> Result<(Plan, P
     let (project, within) = Project::around(path)?;
     let plan = compile_in(&project, &within, registry, &environment).await?;
     Ok((plan, project.root))
+}
+
+/// Where the tables of a plan are published, or their history.
+pub(super) fn target_of(plan: &Plan, root: &Path, history: bool) -> Result<Target, RunError> {
+    if history {
+        open_history(plan, root)
+    } else {
+        open_target(plan, root)
+    }
 }
 
 /// What `${name}` stands for: a variable of the process, or after `file:` the text of a file, as secrets are mounted. The line

@@ -4,15 +4,16 @@ use arrow::array::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
 
 use super::arguments::{QueryArguments, RowFormat};
-use super::project::plan_of;
+use super::project::{plan_of, target_of};
 use super::{CliError, console};
 use crate::engine::to_csv;
-use crate::run::{PublishedTables, QueryError, open_target};
+use crate::run::{PublishedTables, QueryError};
 use crate::score::Registry;
 
 pub(super) async fn query(arguments: &QueryArguments, registry: &Registry) -> Result<(), CliError> {
     let (plan, root) = plan_of(&arguments.pipeline, registry).await?;
-    let tables = PublishedTables::open(&open_target(&plan, &root)?).await?;
+    let target = target_of(&plan, &root, arguments.history)?;
+    let tables = PublishedTables::open(&target).await?;
     let batches = tables.query(&arguments.sql).await?;
     console::out(
         &print(&batches, arguments.format).map_err(|error| QueryError::Engine(error.into()))?,

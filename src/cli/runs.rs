@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::arguments::{DiffArguments, RowFormat, RunsArguments};
-use super::project::plan_of;
+use super::project::{plan_of, target_of};
 use super::{CliError, console, query};
 use crate::publish::{
     CheckResult, Commit, FailedRun, RunManifest, commits, failed_runs, run_manifest,
@@ -107,7 +107,7 @@ fn failed_by(run: &FailedRun) -> String {
 
 pub(super) async fn runs(arguments: &RunsArguments, registry: &Registry) -> Result<(), CliError> {
     let (plan, root) = plan_of(&arguments.pipeline, registry).await?;
-    let target = open_target(&plan, &root)?;
+    let target = target_of(&plan, &root, arguments.history)?;
     // By the commit that a run made or would have followed: clocks of machines may differ.
     let mut known: Vec<(u64, PastRun)> = Vec::new();
     for run in failed_runs(&target).await? {

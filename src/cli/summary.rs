@@ -6,7 +6,7 @@ use indicatif::HumanCount;
 
 use crate::run::RunReport;
 
-/// Rows in, set aside and published, the time of each stage, the peak of memory.
+/// Rows in, set aside and published, the snapshots of a backfill, the time of each stage, the peak of memory.
 pub(super) fn of(report: &RunReport) -> String {
     // A run without news read, made and wrote nothing.
     if let (Some(since), Some(commit), Some(url)) =
@@ -54,7 +54,11 @@ pub(super) fn of(report: &RunReport) -> String {
     align(&mut sources, 1);
     align(&mut stages, 2);
     align(&mut tables, 1);
-    let mut text = format!("\n{sources}\n\n{stages}\n\n{tables}\n\n");
+    let mut text = format!("\n{sources}\n\n{stages}\n\n");
+    if !report.snapshots.is_empty() {
+        text.push_str(&format!("{}\n\n", snapshots(report)));
+    }
+    text.push_str(&format!("{tables}\n\n"));
     let seconds = report.seconds.unwrap_or_default();
     let memory = report
         .peak_memory_bytes
@@ -77,6 +81,21 @@ pub(super) fn of(report: &RunReport) -> String {
         }
     }
     text
+}
+
+/// What a history is made of, and what of it an earlier backfill had made.
+fn snapshots(report: &RunReport) -> Table {
+    let mut snapshots = table(&["snapshot", "as of", "made", "rows"]);
+    for snapshot in &report.snapshots {
+        snapshots.add_row([
+            snapshot.table.clone(),
+            snapshot.as_of.clone(),
+            if snapshot.reused { "before" } else { "now" }.to_owned(),
+            HumanCount(snapshot.rows).to_string(),
+        ]);
+    }
+    align(&mut snapshots, 3);
+    snapshots
 }
 
 pub(super) fn table(header: &[&str]) -> Table {

@@ -225,6 +225,30 @@ impl Plan {
         self.stages.iter().find(|stage| stage.name == name)
     }
 
+    /// `names` and all tables, raw ones too, that they are made of.
+    pub fn needed_for<'a>(&'a self, names: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+        let mut needed: BTreeSet<&str> = names.into_iter().collect();
+        // A stage comes after what it reads.
+        for stage in self.stages.iter().rev() {
+            if needed.contains(stage.name.as_str()) {
+                needed.extend(stage.inputs.iter().map(String::as_str));
+            }
+        }
+        needed
+    }
+
+    /// What makes the outputs among `names`, and nothing else: no other output, no check. Its fingerprint stays that of the whole.
+    #[must_use]
+    pub fn only(mut self, names: &BTreeSet<String>) -> Self {
+        let needed = self.needed_for(names.iter().map(String::as_str));
+        let needed: BTreeSet<String> = needed.into_iter().map(str::to_owned).collect();
+        self.outputs.retain(|output| names.contains(&output.table));
+        self.stages.retain(|stage| needed.contains(&stage.name));
+        self.sources.retain(|source| needed.contains(&source.name));
+        self.checks.clear();
+        self
+    }
+
     /// The entities that `name` needs, directly or not, and that nothing is bound to; in the order of the stages.
     pub fn unbound_entities(&self, name: &str) -> Vec<&str> {
         let mut needed: BTreeSet<&str> = BTreeSet::from([name]);

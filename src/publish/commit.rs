@@ -25,6 +25,7 @@ impl Publication {
             finished_at: rfc3339((self.options.clock)()),
             sources: facts.sources,
             replay_of: facts.replay_of,
+            snapshots: facts.snapshots,
             tables: self.prepared().values().flatten().cloned().collect(),
             checks: facts.checks,
             report: facts.report,

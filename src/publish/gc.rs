@@ -1,6 +1,7 @@
 //! Removes what nothing refers to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -9,12 +10,18 @@ use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use super::error::PublishError;
-use super::history::{AT_ONCE, are_there, commit_numbers, delete_if_there, read_commit};
+use super::history::{
+    AT_ONCE, are_there, commit_numbers, current_commit, delete_if_there, read_commit, run_manifest,
+};
 use super::layout::{Target, stem};
 use super::marker::{self, is_older};
 
 /// How long what is noted of a run that never committed, and the rows that broke its checks, are left for people to look at.
 const BROKEN_ROWS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How long snapshots that the current commit is not made of are left for a backfill that was killed to go on with. Those of a
+/// backfill at work are younger.
+const SNAPSHOTS_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What [`gc`] may remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +72,10 @@ pub struct GcReport {
     pub removed: Vec<RemovedRun>,
     /// Runs whose files stay, by id.
     pub kept: Vec<String>,
+    /// Snapshots that were removed, or would be.
+    pub snapshots: u64,
+    /// Their bytes.
+    pub snapshot_bytes: u64,
 }
 
 /// Everything found of one run.
@@ -77,8 +88,8 @@ struct Found {
 
 /// Removes the data files of runs that none of the last `retain` commits shows, and all files of
 /// runs that never committed and show no sign of life. Rows that broke a check go with a run that is no longer retained, and
-/// after thirty days with one that never committed. The history of commits and the manifests of
-/// runs that were once published stay.
+/// after thirty days with one that never committed. Snapshots that the current commit is not made of go after seven days. The
+/// history of commits and the manifests of runs that were once published stay.
 ///
 /// What lies behind a link in a local target is somebody else's: it is neither looked at nor removed.
 ///
@@ -99,6 +110,7 @@ pub async fn gc(target: &Target, options: &GcOptions) -> Result<GcReport, Publis
         });
     }
     let broken = list_all(target, &target.broken()).await?;
+    let outdated = outdated_snapshots(target, options).await?;
     let mut report = GcReport::default();
     for (run_id, found) in found {
         let was_published = published.contains(&run_id);
@@ -133,7 +145,15 @@ pub async fn gc(target: &Target, options: &GcOptions) -> Result<GcReport, Publis
             bytes,
         });
     }
+    for object in outdated {
+        report.snapshots += 1;
+        report.snapshot_bytes += object.size;
+        if !options.dry_run {
+            delete_if_there(target, &object.location).await?;
+        }
+    }
     if !options.dry_run {
+        remove_unfinished_snapshots(target, options);
         for object in broken {
             let run_id = object.location.parts().nth_back(1);
             let run_id = run_id
@@ -250,6 +270,49 @@ async fn find_runs(target: &Target) -> Result<BTreeMap<String, Found>, PublishEr
         }
     }
     Ok(runs)
+}
+
+/// The snapshots that are old and of which nothing is made that readers see.
+async fn outdated_snapshots(
+    target: &Target,
+    options: &GcOptions,
+) -> Result<Vec<ObjectMeta>, PublishError> {
+    // Files first, as with those of runs.
+    let mut outdated = list_all(target, &target.snapshots()).await?;
+    let mut used = BTreeSet::new();
+    if let Some(commit) = current_commit(target).await?
+        && let Some(run) = run_manifest(target, &commit.run_id).await?
+    {
+        used.extend(run.snapshots);
+    }
+    outdated.retain(|object| {
+        is_older(object.last_modified, options.now, SNAPSHOTS_KEPT)
+            && !used.contains(&target.relative(&object.location))
+    });
+    Ok(outdated)
+}
+
+/// Removes what a killed backfill left half written on this machine, which a local store does not list. What cannot be removed
+/// is left for the next clean-up.
+fn remove_unfinished_snapshots(target: &Target, options: &GcOptions) {
+    let folder = target.snapshots();
+    let Some(mut place) = target.local_folder().filter(|_| !target.is_linked(&folder)) else {
+        return;
+    };
+    place.extend(target.relative(&folder).split('/'));
+    let entries = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for table in entries(place).filter(|table| !table.path().is_symlink()) {
+        for file in entries(table.path()) {
+            // The store writes into `<file>#<number>` and renames it.
+            let is_unfinished = file.file_name().to_string_lossy().contains(".parquet#");
+            let changed = file.metadata().and_then(|known| known.modified());
+            let is_old =
+                changed.is_ok_and(|time| is_older(time.into(), options.now, SNAPSHOTS_KEPT));
+            if is_unfinished && is_old {
+                drop(std::fs::remove_file(file.path()));
+            }
+        }
+    }
 }
 
 async fn list_all(target: &Target, folder: &Path) -> Result<Vec<ObjectMeta>, PublishError> {

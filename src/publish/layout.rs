@@ -74,6 +74,17 @@ impl Target {
         self.broken().join(run_id).join(FAILED_RUN)
     }
 
+    /// `<target>/_cvm/snapshots/`
+    pub(super) fn snapshots(&self) -> Path {
+        self.control("snapshots")
+    }
+
+    /// `_cvm/snapshots/<table>/<name>.parquet`, relative to the target.
+    pub fn snapshot_file(&self, table: &str, name: &str) -> String {
+        let folder = self.relative(&self.snapshots());
+        format!("{folder}/{table}/{name}.parquet")
+    }
+
     /// `<target>/_cvm/stable.json`
     pub(super) fn stable_record(&self) -> Path {
         self.control("stable.json")

@@ -62,6 +62,9 @@ pub struct RunManifest {
     /// The run whose objects it read again, if it was a replay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay_of: Option<String>,
+    /// The snapshots that its tables are made of, if it is a backfill; relative to the target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<String>,
     /// The published tables, by name.
     pub tables: Vec<TableManifest>,
     /// The checks made on them.

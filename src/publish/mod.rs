@@ -6,6 +6,7 @@
 //! <target>/_cvm/running/<run id>.json           a run at work, with a heartbeat
 //! <target>/_cvm/broken/<run id>/<check>.csv     rows that break a check, whether the run commits or not
 //! <target>/_cvm/broken/<run id>/run.json        a run that its data stopped: why, and what its checks found
+//! <target>/_cvm/snapshots/<table>/<name>.parquet    rows that later publications may be made of again
 //! <target>/_cvm/stable.json                     what the stable paths were last made to show
 //! <target>/<table>/run=<run id>/part-00000.parquet   immutable
 //! <target>/<table>.parquet                      stable path for BI, replaced whole after the commit
@@ -53,6 +54,7 @@ mod publication;
 mod reader;
 mod rechunk;
 mod sink;
+mod snapshot;
 mod stable;
 mod table;
 mod upload;
@@ -77,6 +79,7 @@ pub use marker::{Heartbeat, Rival};
 pub use publication::Publication;
 pub use reader::{Published, PublishedTable};
 pub use sink::{BeginOptions, Clock, Committed, RunFacts, Sink};
+pub use snapshot::{Snapshot, find_snapshots};
 pub use stable::{Refreshed, refresh};
 pub use table::{ColumnToWrite, TableToWrite};
 pub use write::{Progress, ProgressFn, Rows};

@@ -18,11 +18,12 @@ use super::layout::{Target, is_plain_name};
 use super::manifest::TableManifest;
 use super::marker::{self, Heartbeat, Marker, Rival};
 use super::sink::{BeginOptions, Committed, RunFacts, Sink};
+use super::snapshot::Snapshot;
 use super::stable::refresh;
 use super::table::TableToWrite;
 use super::upload::PART_BYTES;
 use super::verify::read_back;
-use super::write::{Rows, WriteContext, adopt_table, write_table};
+use super::write::{Rows, WriteContext, adopt_table, write_file, write_table};
 
 /// The publication of one run as Parquet files of an object store: the [`Sink`] that there is.
 ///
@@ -138,6 +139,28 @@ impl Publication {
         let put = self.target.store.put(&path, csv.into()).await;
         put.map_err(PublishError::store("write", &path))?;
         Ok(self.target.address(&path))
+    }
+
+    /// Keeps rows under a name that tells all that decides them, for this publication and later ones to be made of, whether the
+    /// run commits or not. They are held to the table's contract as those of [`Sink::prepare`] are.
+    ///
+    /// # Errors
+    /// As [`Sink::prepare`].
+    pub async fn keep_snapshot(
+        &self,
+        table: &TableToWrite,
+        name: &str,
+        rows: Rows,
+    ) -> Result<Snapshot, PublishError> {
+        table.check()?;
+        let path = self.target.snapshot_file(&table.name, name);
+        let may_go_on = || self.may_go_on();
+        let file = self.target.absolute(&path);
+        let written = write_file(&self.context(&may_go_on), table, &file, rows).await?;
+        Ok(Snapshot {
+            path,
+            rows: written.rows,
+        })
     }
 
     /// Resolves when the run should give way, and never otherwise: select on it during long work.

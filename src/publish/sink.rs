@@ -85,6 +85,8 @@ pub struct RunFacts {
     pub sources: Vec<SourceManifest>,
     /// The run whose objects it read again, if it is a replay.
     pub replay_of: Option<String>,
+    /// The snapshots that it was made of, if it is a backfill; relative to the target.
+    pub snapshots: Vec<String>,
     /// The checks made on what it prepared.
     pub checks: Vec<CheckResult>,
     /// Its report, in its own format.

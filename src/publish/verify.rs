@@ -68,7 +68,7 @@ pub(super) async fn read_back(target: &Target, table: &TableManifest) -> Result<
     Ok(())
 }
 
-async fn read_footer(
+pub(super) async fn read_footer(
     target: &Target,
     path: &Path,
     size: u64,
@@ -96,7 +96,7 @@ impl MetadataFetch for Ranges<'_> {
 }
 
 /// Names, types and nullability, as text.
-fn describe(schema: &Schema) -> String {
+pub(super) fn describe(schema: &Schema) -> String {
     let fields = schema.fields().iter().map(|field| {
         let null = if field.is_nullable() { "" } else { " not null" };
         format!("{} {}{null}", field.name(), field.data_type())

@@ -59,6 +59,16 @@ pub(super) async fn write_table(
     rows: Rows,
 ) -> Result<TableManifest, PublishError> {
     let path = context.target.data_file(&table.name, context.run_id);
+    write_file(context, table, &path, rows).await
+}
+
+/// As [`write_table`], into the file at `path`, which is replaced whole where it is there.
+pub(super) async fn write_file(
+    context: &WriteContext<'_>,
+    table: &TableToWrite,
+    path: &Path,
+    rows: Rows,
+) -> Result<TableManifest, PublishError> {
     let mut upload = Upload::new(
         Arc::clone(&context.target.store),
         path.clone(),
@@ -68,7 +78,7 @@ pub(super) async fn write_table(
     match send_rows(context, table, rows, &mut upload).await {
         Ok(encoded) => {
             upload.finish().await?;
-            Ok(describe(context.target, table, &path, encoded))
+            Ok(describe(context.target, table, path, encoded))
         }
         Err(error) => {
             // The first error is the one to tell; what an abort can't remove, `gc` does.

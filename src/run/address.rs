@@ -54,7 +54,7 @@ impl Addresses {
     ) -> Vec<Option<String>> {
         // Checks are made of what was read.
         let read = RawTable {
-            checks: Vec::new(),
+            checks: IndexMap::new(),
             ..source.table.clone()
         };
         let declared = format!("{read:?} {:?}", source.tolerance);

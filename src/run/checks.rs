@@ -22,6 +22,8 @@ use crate::spec::check::{CheckDeclaration, RowCount, Severity};
 
 /// How many of the rows that break a check are shown.
 const SHOWN: usize = 5;
+/// What holds of every published table.
+pub(super) const PUBLISHED: &str = "key, types, required columns, accepted values and ranges hold";
 /// How many of them are kept for people to look at.
 const KEPT: usize = 10_000;
 
@@ -98,8 +100,7 @@ impl<'a> Checks<'a> {
 
     /// Notes that a published table keeps its contract: writing it held every row to that.
     pub(super) fn note_written(&mut self, table: &str, rows: u64) {
-        let kept = "key, types, required columns, accepted values and ranges hold";
-        self.note_contract(table, rows, kept);
+        self.note_contract(table, rows, PUBLISHED);
     }
 
     /// Notes that a table between stages keeps its contract, as far as writing it down held each of its rows to that.
@@ -110,16 +111,7 @@ impl<'a> Checks<'a> {
 
     fn note_contract(&mut self, table: &str, rows: u64, kept: &str) {
         self.written.insert(table.to_owned(), rows);
-        self.note(CheckResult {
-            name: format!("{table}__contract"),
-            table: Some(table.to_owned()),
-            kind: "contract".to_owned(),
-            severity: Severity::Error.name().to_owned(),
-            passed: true,
-            rows_broken: Some(0),
-            rows_checked: Some(rows),
-            detail: kept.to_owned(),
-        });
+        self.note(contract_held(table, rows, kept));
     }
 
     /// Notes what was found otherwise.
@@ -345,6 +337,20 @@ impl<'a> Checks<'a> {
             help: declared.help.clone(),
             rows_at,
         })
+    }
+}
+
+/// That every row that was written of a table keeps its contract.
+pub(super) fn contract_held(table: &str, rows: u64, kept: &str) -> CheckResult {
+    CheckResult {
+        name: format!("{table}__contract"),
+        table: Some(table.to_owned()),
+        kind: "contract".to_owned(),
+        severity: Severity::Error.name().to_owned(),
+        passed: true,
+        rows_broken: Some(0),
+        rows_checked: Some(rows),
+        detail: kept.to_owned(),
     }
 }
 

@@ -81,6 +81,46 @@ pub enum RunError {
         "the pipeline declares no `validation:`, so there is nothing to backtest; add `validation: {{ holdout_days: 90 }}`"
     )]
     NoValidation,
+    /// A backfill whose first day comes after its last.
+    #[error("there is no as-of day from {from} to {to}: `--from` is the first, `--to` the last")]
+    NoAsOfDays {
+        /// The first day that was asked for.
+        from: chrono::NaiveDate,
+        /// The last.
+        to: chrono::NaiveDate,
+    },
+    /// A table of which no history can be made.
+    #[error("no history can be made of `{table}`: {reason}")]
+    NoHistory {
+        /// The table.
+        table: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// Snapshots that were there when a backfill began.
+    #[error(
+        "snapshots of `{table}` hold {found} rows where {expected} were kept: they went or changed while the history was \
+         written; nothing was published. Run the backfill again, with `--no-cache` if that does not help"
+    )]
+    SnapshotsChanged {
+        /// The table of the history.
+        table: String,
+        /// The rows that were kept.
+        expected: u64,
+        /// The rows that were found.
+        found: u64,
+    },
+    /// Snapshots whose footers could be read, and whose rows cannot.
+    #[error(
+        "snapshots of `{table}` cannot be read; nothing was published. Run the backfill again, with `--no-cache` if that does \
+         not help"
+    )]
+    SnapshotsUnread {
+        /// The table of the history.
+        table: String,
+        /// Why not.
+        source: PublishError,
+    },
     /// A past run that is asked for and not known well enough.
     #[error(
         "the run {run_id} is not known at {url}: {reason}; `cvm runs` lists those that published"
@@ -124,8 +164,14 @@ impl RunError {
             | Self::NotValidated { .. }
             | Self::Checks { .. } => FailureKind::DataQuality,
             Self::Stage(_) | Self::Machine { .. } => FailureKind::Internal,
-            Self::NoValidation | Self::NoSuchRun { .. } | Self::OtherPlan { .. } => {
-                FailureKind::Configuration
+            Self::NoValidation
+            | Self::NoAsOfDays { .. }
+            | Self::NoHistory { .. }
+            | Self::NoSuchRun { .. }
+            | Self::OtherPlan { .. } => FailureKind::Configuration,
+            // What gc removed, or another wrote, meanwhile is made anew by the next.
+            Self::SnapshotsChanged { .. } | Self::SnapshotsUnread { .. } => {
+                FailureKind::TransientStore
             }
             Self::Terminated => FailureKind::Terminated,
         }

@@ -39,7 +39,7 @@ pub enum Event {
     StageStarted {
         /// The table.
         stage: String,
-        /// `sql`, `score`, `read` or `publish`.
+        /// `sql`, `score`, `read`, `check`, `snapshot` or `publish`.
         kind: &'static str,
     },
     /// How far the stage at work is.
@@ -72,6 +72,26 @@ pub enum Event {
         kind: &'static str,
         /// Rows written, where the stage writes any.
         rows: Option<u64>,
+    },
+    /// A backfill began to make what it lacks of an as-of day.
+    SnapshotStarted {
+        /// The as-of day.
+        as_of: String,
+        /// Which of the history's days it is, from 1.
+        number: usize,
+        /// How many days the history has.
+        days: usize,
+    },
+    /// A backfill has the snapshot of a table and as-of day.
+    SnapshotKept {
+        /// The table of the history.
+        table: String,
+        /// The as-of day.
+        as_of: String,
+        /// Its rows.
+        rows: u64,
+        /// Whether an earlier backfill had made it.
+        reused: bool,
     },
     /// A raw table was read to its end.
     SourceRead {

@@ -30,6 +30,13 @@ const GRACE: Duration = Duration::from_secs(4);
 /// # Errors
 /// What went wrong. Readers then see what they saw before, unless the error says otherwise.
 pub async fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError> {
+    let (events, reporter) = tell_begun(plan, &options);
+    let result = publish(plan, &options, &events, &reporter).await;
+    tell_ended(&events, &reporter, result)
+}
+
+/// Tells those who watch that a run begins.
+pub(super) fn tell_begun(plan: &Plan, options: &RunOptions) -> (Events, Arc<Reporter>) {
     let reporter = Arc::new(Reporter::default());
     let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::clone(&reporter) as _];
     observers.extend(options.observers.iter().cloned());
@@ -42,7 +49,15 @@ pub async fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError
         threads: options.threads,
         memory_limit: options.memory_limit,
     });
-    let result = publish(plan, &options, &events, &reporter).await;
+    (events, reporter)
+}
+
+/// Tells those who watch how a run ended.
+pub(super) fn tell_ended(
+    events: &Events,
+    reporter: &Reporter,
+    result: Result<(), RunError>,
+) -> Result<RunReport, RunError> {
     match result {
         Ok(()) => {
             events.tell(&Event::RunFinished {
@@ -83,8 +98,13 @@ pub(super) fn causes(error: &dyn std::error::Error) -> Vec<String> {
 /// # Errors
 /// When the store cannot be opened.
 pub fn open_target(plan: &Plan, root: &Path) -> Result<Target, RunError> {
+    target_at(plan, &plan.output_path, root)
+}
+
+/// The folder at `path` of the store that a plan publishes to.
+pub(super) fn target_at(plan: &Plan, path: &str, root: &Path) -> Result<Target, RunError> {
     let opened = open_store(plan, &plan.output_store, root)?;
-    let prefix = opened.join(&plan.output_path);
+    let prefix = opened.join(path);
     let no_url = |source| RunError::Machine {
         what: "the output's URL",
         source,
@@ -94,7 +114,7 @@ pub fn open_target(plan: &Plan, root: &Path) -> Result<Target, RunError> {
         // very folder, because files are removed there.
         StoreKind::File => url::Url::from_file_path(Path::new("/").join(prefix.as_ref()))
             .map_err(|()| no_url(std::io::Error::other(prefix.to_string())))?,
-        _ => url::Url::parse(&opened.url_of(&plan.output_path))
+        _ => url::Url::parse(&opened.url_of(path))
             .map_err(|source| no_url(std::io::Error::other(source)))?,
     };
     Ok(Target {
@@ -172,9 +192,20 @@ async fn publish(
         parameters,
         sources,
         replay_of: options.inputs.replay_of.clone(),
+        snapshots: Vec::new(),
         checks,
         report: serde_json::to_value(reporter.report()).unwrap_or_default(),
     };
+    commit(options, events, &publication, facts).await
+}
+
+/// Makes what was prepared visible, or cleans up.
+pub(super) async fn commit(
+    options: &RunOptions,
+    events: &Events,
+    publication: &Publication,
+    facts: RunFacts,
+) -> Result<(), RunError> {
     let committed = match within_grace(options, publication.commit(facts)).await {
         Some(Ok(committed)) => committed,
         ended => {
@@ -226,13 +257,16 @@ async fn begin(
 }
 
 /// Resolves when the process is asked to stop.
-async fn asked_to_stop(options: &RunOptions) {
+pub(super) async fn asked_to_stop(options: &RunOptions) {
     let mut stop = options.stop.clone();
     drop(stop.wait_for(|asked| *asked).await);
 }
 
 /// Waits for the end of `work`; gives it up some time after the process was asked to stop, as when the store hangs.
-async fn within_grace<T>(options: &RunOptions, work: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn within_grace<T>(
+    options: &RunOptions,
+    work: impl Future<Output = T>,
+) -> Option<T> {
     let patience = async {
         asked_to_stop(options).await;
         tokio::time::sleep(GRACE).await;

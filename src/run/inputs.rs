@@ -100,7 +100,7 @@ pub(super) async fn unchanged(
 }
 
 /// Whether readers find what `run` published, at the stable paths and behind the manifest.
-async fn is_whole(target: &Target, run: &RunManifest) -> Result<bool, RunError> {
+pub(super) async fn is_whole(target: &Target, run: &RunManifest) -> Result<bool, RunError> {
     let stable = run
         .tables
         .iter()

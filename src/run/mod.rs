@@ -5,6 +5,7 @@
 //! ```
 
 mod address;
+mod backfill;
 mod backtest;
 mod bounds;
 mod check_results;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use tokio::sync::watch;
 
+pub use backfill::{Backfill, Every, backfill, open_history};
 pub use backtest::{Backtest, backtest};
 pub use error::RunError;
 pub use events::{Event, Events, Observer};

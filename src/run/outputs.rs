@@ -82,12 +82,7 @@ impl Outputs<'_> {
         table: &TableToWrite,
         address: Option<&str>,
     ) -> Result<TableManifest, RunError> {
-        // Text as a view keeps whatever buffer it points into alive and counted: a sort above a join would be taken to
-        // hold a whole side of it with every batch.
-        let columns = table.columns.iter().map(|column| match column.sql_type {
-            SqlType::Varchar => format!("arrow_cast({0}, 'Utf8') as {0}", quoted(&column.name)),
-            _ => quoted(&column.name),
-        });
+        let columns = table.columns.iter().map(selected);
         let key = table.key.iter().map(|name| quoted(name));
         let sql = format!(
             "select {} from {} order by {}",
@@ -268,8 +263,8 @@ impl Outputs<'_> {
     }
 }
 
-/// An output as its contract describes it.
-fn table_to_write(output: &PlannedOutput) -> TableToWrite {
+/// A table of the pipeline as it is published.
+pub(super) fn table_to_write(output: &PlannedOutput) -> TableToWrite {
     let contract = &output.contract;
     let columns = contract.columns.iter().map(|(name, column)| ColumnToWrite {
         name: name.clone(),
@@ -284,6 +279,18 @@ fn table_to_write(output: &PlannedOutput) -> TableToWrite {
         grain: contract.grain.clone(),
         key: contract.key.iter().map(|key| key.value.clone()).collect(),
         columns: columns.collect(),
+    }
+}
+
+/// A column in the SQL that gives what is published.
+///
+/// Text as a view keeps whatever buffer it points into alive and counted: a sort above a join would be taken to hold a whole side
+/// of it with every batch.
+pub(super) fn selected(column: &ColumnToWrite) -> String {
+    let name = quoted(&column.name);
+    match column.sql_type {
+        SqlType::Varchar => format!("arrow_cast({name}, 'Utf8') as {name}"),
+        _ => name,
     }
 }
 

@@ -28,8 +28,11 @@ pub struct RunReport {
     pub threads: usize,
     /// The raw tables.
     pub sources: Vec<SourceReport>,
-    /// The stages in the order in which they ran.
+    /// The stages in the order in which they ran; of a backfill each with what it took for all as-of days together.
     pub stages: Vec<StageReport>,
+    /// The snapshots that a backfill's history is made of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<SnapshotReport>,
     /// The tables published.
     pub tables: Vec<TableReport>,
     /// The checks that were made.
@@ -73,13 +76,26 @@ pub struct SourceReport {
 pub struct StageReport {
     /// The table.
     pub stage: String,
-    /// `sql`, `score`, `read` or `publish`.
+    /// `sql`, `score`, `read`, `check`, `snapshot` or `publish`.
     pub kind: &'static str,
     /// Rows written, where it writes any.
     pub rows: Option<u64>,
     /// Seconds; a view's are spent where it is read.
     pub seconds: f64,
     /// Whether an earlier run did it.
+    pub reused: bool,
+}
+
+/// The rows of a history's table as of one day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SnapshotReport {
+    /// The table of the history.
+    pub table: String,
+    /// The as-of day.
+    pub as_of: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Whether an earlier backfill had made it.
     pub reused: bool,
 }
 
@@ -141,12 +157,37 @@ impl Observer for Reporter {
                 rows,
                 seconds,
             } => {
-                report.stages.push(StageReport {
-                    stage,
-                    kind,
+                let is_backfill = !report.snapshots.is_empty();
+                let mut known = report.stages.iter_mut();
+                let known = known.find(|known| known.stage == stage && known.kind == kind);
+                match known.filter(|_| is_backfill) {
+                    Some(known) => {
+                        known.seconds += seconds;
+                        known.rows = match (known.rows, rows) {
+                            (Some(before), Some(more)) => Some(before + more),
+                            (before, more) => before.or(more),
+                        };
+                    }
+                    None => report.stages.push(StageReport {
+                        stage,
+                        kind,
+                        rows,
+                        seconds,
+                        reused: false,
+                    }),
+                }
+            }
+            Event::SnapshotKept {
+                table,
+                as_of,
+                rows,
+                reused,
+            } => {
+                report.snapshots.push(SnapshotReport {
+                    table,
+                    as_of,
                     rows,
-                    seconds,
-                    reused: false,
+                    reused,
                 });
             }
             Event::Reused { stage, kind, rows } => {
@@ -214,6 +255,7 @@ impl Observer for Reporter {
             }
             Event::SourceFound { .. }
             | Event::StageStarted { .. }
+            | Event::SnapshotStarted { .. }
             | Event::Progress { .. }
             | Event::RunFailed { .. } => {}
         }

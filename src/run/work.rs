@@ -71,7 +71,7 @@ pub(super) struct RunAtWork<'a> {
     days: FitContext,
     values: BTreeMap<String, ParameterValue>,
     /// Gone when the run is, with all tables between stages.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl<'a> RunAtWork<'a> {
@@ -126,7 +126,7 @@ impl<'a> RunAtWork<'a> {
             threads: options.threads,
             days,
             values,
-            _folder: folder,
+            folder,
         };
         work.find_sources(&options.root, &options.inputs.selection)
             .await?;
@@ -333,6 +333,28 @@ impl<'a> RunAtWork<'a> {
                 table: planned.name.clone(),
                 source,
             })
+    }
+
+    /// Starts over as of other days: raw tables stay what they were found to be, every stage is to be made anew. What the stages
+    /// of the days before wrote down goes.
+    pub(super) fn start_over(&mut self, days: FitContext) -> Result<(), RunError> {
+        let of_day = |days: &FitContext| self.folder.path().join(format!("as-of-{}", days.as_of));
+        let (past, next) = (of_day(&self.days), of_day(&days));
+        match std::fs::remove_dir_all(past) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(RunError::Machine {
+                    what: "its work folder back",
+                    source,
+                });
+            }
+            _ => {}
+        }
+        // A folder of its own for each: the engine remembers what it saw of a file.
+        self.context.spool = Spool::new(&next);
+        self.values = self.plan.parameters.clone();
+        self.values.extend(parameters::dates(&days));
+        self.days = days;
+        Ok(())
     }
 
     /// Tells watchers of `work` from its beginning to its end. What takes no time of its own is not told of.

@@ -7,6 +7,7 @@
 )]
 
 mod cache;
+mod backfill;
 mod checks;
 mod goldens;
 mod history;

@@ -7,6 +7,7 @@ mod faults;
 mod faulty;
 mod gc;
 mod properties;
+mod snapshots;
 mod stable;
 
 use std::collections::BTreeMap;

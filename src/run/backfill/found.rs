@@ -1,0 +1,91 @@
+//! The objects that a backfill reads, and what they say of its snapshots.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::RunOptions;
+use super::super::error::RunError;
+use super::super::execute::open_store;
+use super::super::inputs::{Inputs, manifest_of};
+use crate::plan::{Plan, fingerprint};
+use crate::publish::SourceManifest;
+use crate::source::{ObjectInfo, RawTableProvider, Selection};
+
+/// The objects of each raw table, as they were listed once: whatever comes later is of no concern.
+pub(super) struct Found {
+    objects: BTreeMap<String, Vec<ObjectInfo>>,
+}
+
+impl Found {
+    /// Lists the objects of the raw tables of `plan`.
+    ///
+    /// # Errors
+    /// When a store does not answer, or a raw table has no objects.
+    pub(super) async fn list(plan: &Plan, options: &RunOptions) -> Result<Self, RunError> {
+        let mut objects = BTreeMap::new();
+        for source in &plan.sources {
+            let store = open_store(plan, &source.store, &options.root)?;
+            let selection = &options.inputs.selection;
+            let listed =
+                RawTableProvider::list(&source.name, &source.table, &store, selection).await?;
+            objects.insert(source.name.clone(), listed);
+        }
+        Ok(Self { objects })
+    }
+
+    /// What is read, as a manifest tells it.
+    pub(super) fn manifests(&self) -> Vec<SourceManifest> {
+        let sources = self.objects.iter().map(|(name, objects)| SourceManifest {
+            name: name.clone(),
+            objects: objects.iter().cloned().map(manifest_of).collect(),
+        });
+        sources.collect()
+    }
+
+    /// `options` that read exactly these objects.
+    pub(super) fn alone(&self, options: &RunOptions) -> RunOptions {
+        RunOptions {
+            inputs: Inputs {
+                selection: Selection::Recorded {
+                    run_id: options.run_id.clone(),
+                    objects: self.objects.clone(),
+                },
+                replay_of: None,
+            },
+            observers: Vec::new(),
+            clock: Arc::clone(&options.clock),
+            stop: options.stop.clone(),
+            run_id: options.run_id.clone(),
+            work_folder: options.work_folder.clone(),
+            root: options.root.clone(),
+            ..*options
+        }
+    }
+
+    /// A name for all that decides the rows of `table` but the as-of day: the plan, and the objects that it is made of.
+    ///
+    /// Where a store tells no tag of an object there is no knowing whether it changed, so that the name is one that no other run
+    /// has.
+    pub(super) fn identity(&self, plan: &Plan, table: &str, run_id: &str) -> String {
+        let needed = plan.needed_for([table]);
+        let mut parts = vec![plan.fingerprint.clone(), table.to_owned()];
+        let read = self.objects.iter();
+        for (source, objects) in read.filter(|(source, _)| needed.contains(source.as_str())) {
+            parts.push(source.clone());
+            for object in objects {
+                parts.push(format!(
+                    "{} {} {:?} {:?} {}",
+                    object.path,
+                    object.size,
+                    object.e_tag,
+                    object.version,
+                    object.last_modified.to_rfc3339()
+                ));
+                if object.e_tag.is_none() && object.version.is_none() {
+                    parts.push(run_id.to_owned());
+                }
+            }
+        }
+        fingerprint(parts.iter().map(String::as_str))
+    }
+}
