@@ -14,6 +14,10 @@ responses as (
     select * from int_survey_responses_scored
 ),
 
+returned_orders as (
+    select * from int_orders_returned
+),
+
 -- A return does not tell which of two lines of one order with the same product it is of. Lines of
 -- orders that are not known, such as cancelled ones, were not sold.
 sold as (
@@ -70,21 +74,20 @@ returned_by_product as (
     group by product_id
 ),
 
+-- A review may be of the order and name no product, so that a return of anything in it counts.
 -- Places on scales have twelve decimals, so that their sums are the same in any order.
 reviewed as (
     select
         responses.product_id,
-        came_back.order_id is not null as is_returned,
+        returned_orders.order_id is not null as is_returned,
         count(*) as reviews,
         sum(cast(responses.score_share as decimal(18, 12))) as share_sum
     from responses
-    left join came_back
-        on responses.order_id = came_back.order_id
-        and responses.product_id = came_back.product_id
+    left join returned_orders
+        on responses.order_id = returned_orders.order_id
     where responses.question_kind = 'review'
         and responses.score_share is not null
         and responses.order_id is not null
-        and responses.product_id is not null
     group by 1, 2
 ),
 
