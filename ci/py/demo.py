@@ -23,6 +23,8 @@ MEMORY_LIMIT = 4 << 30
 NEED_AGREEMENT, NEED_RECALL = 0.9, 0.85
 # The scheme looks at baskets, so that who is told a need has baskets a little more like it than others of that need.
 BASKET_SELECTION = 0.02
+# Points that the NPS of last answers may lie lower for it: of those who left, the last is the one after the disappointment.
+LAST_ANSWERS = 3
 SIX_DIGITS = 1e-6
 # How many times the share of others each warning must be among customers disappointed in the last year; what an early warning
 # must at least find of them, and may at most say of those who are still there.
@@ -175,13 +177,16 @@ def experience(figures: Figures, company: Company):
     segments = company.by_key("select segment, nps from experience_segments where scheme = 'need'")
     by_mart = sorted(by_truth, key=lambda need: segments[need])
     figures.exact("needs by NPS, lowest first", " ".join(need[:3] for need in by_truth), " ".join(need[:3] for need in by_mart))
-    # Of the last 365 days; and of the scheme's segments up to a tenth belongs elsewhere, where the NPS is another.
-    errors = company.by_key("select segment, nps_standard_error from experience_segments where scheme = 'need'")
-    spread = max(need["nps"]["truth"] for need in truth["recommend"]) - min(need["nps"]["truth"] for need in truth["recommend"])
+    points = "case nps_group when 'promoter' then 100 when 'passive' then 0 when 'detractor' then -100 end"
+    answers = company.by_key(
+        f"select need_segment, avg({points}), stddev({points}) / sqrt(count(nps_group)), avg(mean_nps_score),"
+        " stddev(mean_nps_score) / sqrt(count(mean_nps_score)) from true_customers join customer_experience using (customer_id) group by 1"
+    )
     for need in truth["recommend"]:
         name = need["need_segment"]
-        tolerance = 4 * errors[name] + (1 - NEED_AGREEMENT) * spread
-        figures.near(f"recommend: NPS of {name} by the scheme need", need["nps"]["truth"], tolerance, segments[name])
+        nps, nps_error, score, score_error = answers[name]
+        figures.near(f"recommend: mean score of {name}, by customer", need["score"]["truth"], 4 * score_error, score)
+        figures.near(f"recommend: NPS of {name}, by last answers", need["nps"]["truth"], 4 * nps_error + LAST_ANSWERS, nps)
 
     months = company.row(
         "select sum(mean_sentiment * mentions) / sum(mentions), sum(tickets_opened), sum(tickets_resolved), sum(complaints),"
