@@ -8,6 +8,7 @@ answers as (
     select
         customer_id,
         question_kind,
+        is_solicited,
         given_score,
         responded_date,
         score,
@@ -38,8 +39,9 @@ kinds as (
     select
         customer_id,
         question_kind,
-        count(*) as asked,
-        count(given_score) as answered,
+        count(*) filter (where is_solicited) as asked,
+        count(given_score) filter (where is_solicited) as answered,
+        count(given_score) as given_answers,
         count(score) as answers,
         max(responded_date) as last_answer_date,
         max(case when score is not null then responded_date end) as last_usable_date,
@@ -123,7 +125,7 @@ final as (
         customer_id,
         sum(asked) as asked,
         sum(answered) as answered,
-        sum(answered) - sum(answers) as unusable_answers,
+        sum(given_answers) - sum(answers) as unusable_answers,
         max(last_answer_date) as last_answer_date,
         max(last_score) filter (where question_kind = 'nps') as last_nps_score,
         max(mean_score) filter (where question_kind = 'nps') as mean_nps_score,

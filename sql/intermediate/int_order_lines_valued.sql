@@ -37,6 +37,7 @@ lines as (
             - coalesce(order_lines.discount_amount, 0)
         ) as line_amount,
         coalesce(order_lines.discount_amount, 0) as discount_amount,
+        order_lines.unit_cost is not null as has_own_cost,
         order_lines.quantity * order_lines.unit_cost as line_cost,
         order_lines.quantity * products.unit_cost as product_cost
     from order_lines
@@ -47,6 +48,7 @@ lines as (
 ),
 
 -- A line is told in the currency of its order, a product's cost in the currency of the pipeline.
+-- Where a line tells its own cost and there is no rate for it, the product's would be another.
 rated as (
     select
         lines.*,
@@ -69,7 +71,9 @@ final as (
         quantity,
         cast(discount_amount * rate as decimal(18, 4)) as discounts,
         cast(line_amount * rate as decimal(18, 4)) as revenue,
-        cast(coalesce(line_cost * rate, product_cost) as decimal(18, 4)) as cost
+        cast(
+            case when has_own_cost then line_cost * rate else product_cost end as decimal(18, 4)
+        ) as cost
     from rated
     where order_date < $as_of
         or order_date is null

@@ -11,6 +11,7 @@ dated as (
         order_id,
         product_id,
         channel,
+        coalesce(is_solicited, true) as is_solicited,
         local_date(coalesce(asked_at, responded_at), $timezone) as asked_date,
         case when score is not null then coalesce(responded_at, asked_at) end as responded_at,
         case
@@ -33,6 +34,7 @@ seen as (
         order_id,
         product_id,
         channel,
+        is_solicited,
         coalesce(least(asked_date, responded_date), responded_date, asked_date) as asked_date,
         case when responded_date < $as_of then responded_at end as responded_at,
         case when responded_date < $as_of then responded_date end as responded_date,
@@ -116,6 +118,7 @@ final as (
         order_id,
         product_id,
         channel,
+        is_solicited,
         asked_date,
         responded_at,
         responded_date,

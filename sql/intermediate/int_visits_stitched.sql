@@ -9,10 +9,6 @@ orders as (
     select * from entities.orders
 ),
 
-campaigns as (
-    select * from entities.campaigns
-),
-
 -- An order placed during the visit tells who the visitor was.
 ordering_visits as (
     select visit_id, order_id
@@ -33,20 +29,13 @@ identified as (
         visits.visit_id,
         visits.visitor_id,
         visits.started_at,
-        coalesce(
-            visits.channel,
-            campaigns.channel,
-            visits.medium,
-            visits.source,
-            case when visits.campaign_id is null then $direct_channel else 'unknown' end
-        ) as channel,
+        visits.channel,
         visits.campaign_id,
+        visits.is_direct,
         coalesce(visits.customer_id, ordered.customer_id) as known_customer_id
     from visits
     left join ordered
         on visits.visit_id = ordered.visit_id
-    left join campaigns
-        on visits.campaign_id = campaigns.campaign_id
 ),
 
 known_visitors as (
@@ -113,7 +102,7 @@ final as (
         known_customer_id is not null as is_known,
         channel,
         campaign_id,
-        lower(channel) = lower($direct_channel) as is_direct
+        is_direct
     from neighboured
 )
 

@@ -2,6 +2,10 @@ with web_events as (
     select * from entities.web_events
 ),
 
+campaigns as (
+    select * from entities.campaigns
+),
+
 -- Traffic that analytics tools write down as having no source tells none.
 events as (
     select
@@ -52,7 +56,7 @@ visits as (
     group by visitor_id, session_id
 ),
 
-final as (
+told as (
     select
         visit_id,
         visitor_id,
@@ -64,6 +68,39 @@ final as (
         customer_id,
         order_id
     from visits
+),
+
+channelled as (
+    select
+        told.visit_id,
+        told.visitor_id,
+        told.started_at,
+        coalesce(
+            told.channel,
+            campaigns.channel,
+            told.medium,
+            told.source,
+            case when told.campaign_id is null then $direct_channel else 'unknown' end
+        ) as channel,
+        told.campaign_id,
+        told.customer_id,
+        told.order_id
+    from told
+    left join campaigns
+        on told.campaign_id = campaigns.campaign_id
+),
+
+final as (
+    select
+        visit_id,
+        visitor_id,
+        started_at,
+        channel,
+        campaign_id,
+        lower(channel) = lower($direct_channel) as is_direct,
+        customer_id,
+        order_id
+    from channelled
 )
 
 select * from final

@@ -6,6 +6,10 @@ months as (
     select * from int_acquisition_months_valued
 ),
 
+visitors as (
+    select * from int_visitors_converted
+),
+
 sums as (
     select
         acquisition_channel,
@@ -124,55 +128,89 @@ averaged as (
     from sums
 ),
 
+arrivals as (
+    select
+        channel,
+        count(*) as visitors,
+        count(*) filter (where is_measured) as measured_visitors,
+        count(*) filter (where is_measured and is_converted) as converted_visitors
+    from visitors
+    group by channel
+),
+
+-- Nobody came by a channel only where it is known of anybody how they came.
+arrived as (
+    select
+        averaged.*,
+        coalesce(averaged.acquisition_channel, arrivals.channel) as any_channel,
+        sum(arrivals.visitors) over () is not null as has_visitors,
+        coalesce(arrivals.visitors, 0) as visitors,
+        coalesce(arrivals.measured_visitors, 0) as measured_visitors,
+        coalesce(arrivals.converted_visitors, 0) as converted_visitors
+    from averaged
+    full join arrivals
+        on averaged.acquisition_channel = arrivals.channel
+),
+
 final as (
     select
-        averaged.acquisition_channel,
-        averaged.first_acquisition_month,
-        averaged.last_acquisition_month,
-        averaged.customers,
-        cast(averaged.known_spend as decimal(18, 4)) as spend,
-        averaged.costed_customers,
+        arrived.any_channel as acquisition_channel,
+        arrived.first_acquisition_month,
+        arrived.last_acquisition_month,
+        coalesce(arrived.customers, 0) as customers,
+        cast(arrived.known_spend as decimal(18, 4)) as spend,
+        coalesce(arrived.costed_customers, 0) as costed_customers,
         cast(
-            averaged.known_spend / cast(nullif(averaged.costed_customers, 0) as decimal(18, 0))
+            arrived.known_spend / cast(nullif(arrived.costed_customers, 0) as decimal(18, 0))
             as decimal(18, 4)
         ) as customer_acquisition_cost,
-        averaged.customers_30_days,
+        coalesce(arrived.customers_30_days, 0) as customers_30_days,
         cast(
-            averaged.value_30_days / cast(nullif(averaged.customers_30_days, 0) as decimal(18, 0))
+            arrived.value_30_days / cast(nullif(arrived.customers_30_days, 0) as decimal(18, 0))
             as decimal(18, 4)
         ) as value_30_days,
-        averaged.customers_90_days,
+        coalesce(arrived.customers_90_days, 0) as customers_90_days,
         cast(
-            averaged.value_90_days / cast(nullif(averaged.customers_90_days, 0) as decimal(18, 0))
+            arrived.value_90_days / cast(nullif(arrived.customers_90_days, 0) as decimal(18, 0))
             as decimal(18, 4)
         ) as value_90_days,
-        averaged.customers_365_days,
+        coalesce(arrived.customers_365_days, 0) as customers_365_days,
         cast(
-            averaged.value_365_days
-            / cast(nullif(averaged.customers_365_days, 0) as decimal(18, 0)) as decimal(18, 4)
+            arrived.value_365_days
+            / cast(nullif(arrived.customers_365_days, 0) as decimal(18, 0)) as decimal(18, 4)
         ) as value_365_days,
-        cast(averaged.value_to_date / averaged.divisor as decimal(18, 4)) as value_to_date,
-        averaged.predicted_customers,
-        cast(averaged.lifetime_sum / averaged.divisor as decimal(18, 4)) as lifetime_value,
+        cast(arrived.value_to_date / arrived.divisor as decimal(18, 4)) as value_to_date,
+        coalesce(arrived.predicted_customers, 0) as predicted_customers,
+        cast(arrived.lifetime_sum / arrived.divisor as decimal(18, 4)) as lifetime_value,
         case
-            when averaged.known_spend > 0 and averaged.costed_customers > 0
-                then cast(averaged.lifetime_sum as double) / cast(averaged.customers as double)
+            when arrived.known_spend > 0 and arrived.costed_customers > 0
+                then cast(arrived.lifetime_sum as double) / cast(arrived.customers as double)
                     / (
-                        cast(averaged.known_spend as double)
-                        / cast(averaged.costed_customers as double)
+                        cast(arrived.known_spend as double)
+                        / cast(arrived.costed_customers as double)
                     )
         end as lifetime_value_to_acquisition_cost,
-        case when not averaged.has_unknown_spend then paid_back.payback_month end as payback_month,
-        cast(averaged.returned_90_days as double)
-        / cast(nullif(averaged.customers_90_days, 0) as double) as retention_90_days,
-        cast(averaged.returned_365_days as double)
-        / cast(nullif(averaged.customers_365_days, 0) as double) as retention_365_days,
-        averaged.active_customers,
-        cast(averaged.active_customers as double)
-        / cast(nullif(averaged.customers, 0) as double) as active_share
-    from averaged
+        case when not arrived.has_unknown_spend then paid_back.payback_month end as payback_month,
+        cast(arrived.returned_90_days as double)
+        / cast(nullif(arrived.customers_90_days, 0) as double) as retention_90_days,
+        cast(arrived.returned_365_days as double)
+        / cast(nullif(arrived.customers_365_days, 0) as double) as retention_365_days,
+        coalesce(arrived.active_customers, 0) as active_customers,
+        cast(arrived.active_customers as double)
+        / cast(nullif(arrived.customers, 0) as double) as active_share,
+        case when arrived.has_visitors then arrived.visitors end as visitors,
+        case when arrived.has_visitors then arrived.measured_visitors end as measured_visitors,
+        case when arrived.has_visitors then arrived.converted_visitors end as converted_visitors,
+        cast(arrived.converted_visitors as double)
+        / cast(nullif(arrived.measured_visitors, 0) as double) as conversion_rate,
+        case
+            when not arrived.has_visitors then 'no_web_events'
+            when arrived.visitors = 0 then 'no_visitors'
+            when arrived.measured_visitors = 0 then 'window_not_over'
+        end as conversion_reason
+    from arrived
     left join paid_back
-        on averaged.acquisition_channel = paid_back.acquisition_channel
+        on arrived.any_channel = paid_back.acquisition_channel
 )
 
 select * from final

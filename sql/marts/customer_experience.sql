@@ -80,7 +80,7 @@ joined as (
         coalesce(asked, 0) as asked,
         coalesce(answered, 0) as answered,
         coalesce(unusable_answers, 0) as unusable_answers,
-        cast(answered as double) / cast(asked as double) as response_rate,
+        cast(answered as double) / cast(nullif(asked, 0) as double) as response_rate,
         last_answer_date,
         last_nps_score,
         mean_nps_score,

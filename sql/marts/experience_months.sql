@@ -136,7 +136,8 @@ final as (
         months.month > $as_of - interval '1 month' as is_partial_month,
         coalesce(surveyed.asked, 0) as asked,
         coalesce(surveyed.answered, 0) as answered,
-        cast(surveyed.answered as double) / cast(surveyed.asked as double) as response_rate,
+        cast(surveyed.answered as double)
+        / cast(nullif(surveyed.asked, 0) as double) as response_rate,
         coalesce(surveyed.nps_answers, 0) as nps_answers,
         coalesce(surveyed.promoters, 0) as promoters,
         coalesce(surveyed.passives, 0) as passives,

@@ -49,8 +49,8 @@ customer_kinds as (
     select
         customer_id,
         question_kind,
-        count(*) as asked,
-        count(given_score) as answered,
+        count(*) filter (where is_solicited) as asked,
+        count(given_score) filter (where is_solicited) as answered,
         count(score) as usable_answers,
         min(scale_minimum) filter (where score is not null) as scale_minimum,
         max(scale_minimum) filter (where score is not null) as highest_scale_minimum,
@@ -265,7 +265,8 @@ final as (
         sizes.early_warnings,
         coalesce(promoted.asked, 0) as asked,
         coalesce(promoted.answered, 0) as answered,
-        cast(promoted.answered as double) / cast(promoted.asked as double) as response_rate,
+        cast(promoted.answered as double)
+        / cast(nullif(promoted.asked, 0) as double) as response_rate,
         coalesce(promoted.nps_answers, 0) as nps_answers,
         coalesce(promoted.promoters, 0) as promoters,
         coalesce(promoted.passives, 0) as passives,

@@ -2,13 +2,14 @@ with responses as (
     select * from int_survey_responses_scored
 ),
 
--- A month is that in which a question was put, so that who answered is part of who was asked.
+-- A month is that in which a question was put, so that who answered is part of who was asked; what
+-- nobody asked for has that in which it was said.
 months as (
     select
         date_trunc('month', asked_date) as month,
         question_kind,
-        count(*) as asked,
-        count(given_score) as answered,
+        count(*) filter (where is_solicited) as asked,
+        count(given_score) filter (where is_solicited) as answered,
         count(score) as usable_answers,
         count(*) filter (where answer_status = 'out_of_scale') as out_of_scale,
         count(*) filter (where answer_status = 'unknown_scale') as unknown_scale,
@@ -68,7 +69,7 @@ final as (
         month > $as_of - interval '1 month' as is_partial_month,
         asked,
         answered,
-        cast(answered as double) / cast(asked as double) as response_rate,
+        cast(answered as double) / cast(nullif(asked, 0) as double) as response_rate,
         usable_answers,
         out_of_scale,
         unknown_scale,

@@ -1,5 +1,3 @@
--- Nobody was asked for a review, so asked_at stays null: each counts as asked and answered on the
--- day it was written.
 with reviews as (
     select * from shop.reviews
 ),
@@ -12,6 +10,7 @@ final as (
         customer_id,
         order_id,
         sku as product_id,
+        false as is_solicited,
         written_at as responded_at,
         cast(stars as double) as score,
         cast(1 as double) as scale_minimum,

@@ -46,13 +46,14 @@ pub struct ExperienceTruth {
     pub recommend: Vec<RecommendTruth>,
     /// Before and after disappointment.
     pub states: Vec<StateTruth>,
-    /// Reviews, 1 to 5, of lines that stayed and of lines that came back.
+    /// Reviews, 1 to 5, of orders of which nothing came back.
     pub review_of_kept: Figure,
-    /// … and of lines that came back.
+    /// … and of orders of which something came back.
     pub review_of_returned: Figure,
     /// Customers whose scores fell before they left.
     pub warned_customers: u64,
-    /// The share of them among those who left after at least three purchase days.
+    /// The share of them among those who left after at least three purchase days. A parameter of the
+    /// company and no truth to be found: no raw table says who left for good, nor why.
     pub warned_share: Figure,
     /// Tickets.
     pub tickets: u64,
