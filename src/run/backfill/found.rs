@@ -57,6 +57,7 @@ impl Found {
             stop: options.stop.clone(),
             run_id: options.run_id.clone(),
             work_folder: options.work_folder.clone(),
+            cache: None,
             root: options.root.clone(),
             ..*options
         }
