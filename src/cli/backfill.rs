@@ -46,7 +46,6 @@ async fn run_observed(
         memory_limit: limits.memory_limit(),
         work_folder: limits.work_folder.clone(),
         cache: None,
-        cache: None,
         root,
         observers: vec![observer, briefing],
         clock: Arc::new(chrono::Utc::now),

@@ -8,6 +8,8 @@ use std::fs;
 use std::ops::Range;
 use std::time::UNIX_EPOCH;
 
+use indexmap::IndexMap;
+
 use crate::plan::{
     ParameterValue, Plan, PlannedSource, PlannedStage, Work, fingerprint, parameters,
 };
