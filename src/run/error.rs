@@ -4,7 +4,7 @@ use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use object_store::Error as ObjectError;
 
-use super::checks::BrokenCheck;
+use super::broken_checks::{BrokenCheck, told};
 use crate::failure::FailureKind;
 use crate::publish::PublishError;
 use crate::source::SourceError;
@@ -129,17 +129,6 @@ impl RunError {
             Self::Terminated => FailureKind::Terminated,
         }
     }
-}
-
-fn told(broken: &[BrokenCheck]) -> String {
-    let mut text = match broken.len() {
-        1 => "a check is broken; nothing was published".to_owned(),
-        several => format!("{several} checks are broken; nothing was published"),
-    };
-    for check in broken {
-        text.push_str(&format!("\n  {check}"));
-    }
-    text
 }
 
 /// What lies at the bottom of an engine's error: a raw table, the data, or the engine itself.

@@ -6,6 +6,7 @@
 
 mod backtest;
 mod bounds;
+mod broken_checks;
 mod check_results;
 mod checks;
 pub mod diff;
@@ -27,6 +28,7 @@ use chrono::NaiveDate;
 use tokio::sync::watch;
 
 pub use backtest::{Backtest, backtest};
+pub use broken_checks::{BrokenCheck, told_within};
 pub use error::RunError;
 pub use events::{Event, Events, Observer};
 pub use execute::{open_target, run};
