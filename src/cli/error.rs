@@ -25,6 +25,9 @@ pub enum CliError {
     /// The published tables could not be cleaned up.
     #[error("the published tables cannot be cleaned up")]
     Published(#[from] PublishError),
+    /// The process was asked to stop while it cleaned up.
+    #[error("the clean-up was asked to stop; the next one takes it up")]
+    Stopped,
     /// The published tables could not be queried.
     #[error(transparent)]
     Query(#[from] QueryError),
@@ -83,6 +86,7 @@ impl CliError {
             }
             Self::Generate(GenerateError::Store { source, .. }) => classify(source),
             Self::Generate(_) | Self::Io { .. } => FailureKind::Internal,
+            Self::Stopped => FailureKind::Terminated,
         }
     }
 }
