@@ -81,7 +81,7 @@ def next_faults(place: Place, before: Sight, outcome: Outcome, commits: int) -> 
 
 def kill_once(place: Place, told: str, moment: object) -> tuple[str | None, list[str]]:
     """The phase that the kill fell on, none where the run had ended, and what was wrong after it."""
-    before, day = place.look(), next(place.days)
+    before, day = place.last, next(place.days)
     process = place.start(day)
     place.kill(process, moment)
     outcome = place.bench.finish(process)
@@ -97,7 +97,10 @@ def kill_once(place: Place, told: str, moment: object) -> tuple[str | None, list
         # A run that finds nothing to publish still brings them up to the commit.
         faults += next_faults(place, after, place.run_with_cache(day), commits=0)
         rolled = ", rolled forward"
-    faults += next_faults(place, place.look(), place.run(next(place.days)), commits=1)
+    whole_run = place.run(next(place.days))
+    # The machine may be busier now, or less.
+    place.seconds += (whole_run.seconds - place.seconds) / 4
+    faults += next_faults(place, after, whole_run, commits=1)
     version = "new" if len(after.commits) > len(before.commits) else "old"
     print(f"{place.name:<7} {told:<24} {phase or 'had ended':<18} readers see the {version} tables{rolled}   "
           f"{'; '.join(faults) or 'whole'}", flush=True)
@@ -107,6 +110,7 @@ def kill_once(place: Place, told: str, moment: object) -> tuple[str | None, list
 def kill_often(place: Place, kills: int) -> tuple[Counter, list[str]]:
     """So many runs killed; a run that ended before it could be does not count."""
     place.measure()
+    place.look()
     fell_on, faults, last = Counter(), [], 0
     for told, moment in place.moments():
         phase, found = kill_once(place, told, moment)
@@ -121,7 +125,7 @@ def kill_often(place: Place, kills: int) -> tuple[Counter, list[str]]:
 
 
 def clean_up(place: Place) -> list[str]:
-    before = place.look()
+    before = place.last
     outcome = place.clean_up(RETAIN)
     after = place.look()
     found = [f"cvm gc exited {outcome.code}: {outcome.said}"] if outcome.code else sight_faults(place, before, after)
@@ -133,7 +137,7 @@ def clean_up(place: Place) -> list[str]:
 
 def race(place: Place, name: str, together: Callable[[Place], list[Outcome]]) -> list[str]:
     """Of two runs, one publishes and the other gives way with its code."""
-    before = place.look()
+    before = place.last
     outcomes = together(place)
     codes = [outcome.code for outcome in outcomes]
     found = [] if sorted(codes) == [0, CONCURRENT_RUN] else [f"{outcome.code}: {outcome.said}" for outcome in outcomes]
@@ -226,7 +230,7 @@ def main() -> int:
     for phase in PHASES:
         print(f"{phase:<18}" + "".join(f"{counts[phase]:>8}" for counts in fell_on.values()))
         # A few kills cannot fall on everything.
-        if int(kills) >= 100 and not any(counts[phase] for counts in fell_on.values()):
+        if int(kills) >= 200 and not any(counts[phase] for counts in fell_on.values()):
             faults.append(f"no kill fell on {phase}")
     for fault in faults:
         print(f"FAULT {fault}")

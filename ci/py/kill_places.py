@@ -56,6 +56,7 @@ class Place:
     def __init__(self, bench: Bench, draw: random.Random):
         self.bench, self.draw, self.days = bench, draw, cycle(DAYS)
         self.seconds = 0.0
+        self.last: Sight
 
     def start(self, day: str) -> subprocess.Popen:
         return self.bench.start(PIPELINE, self.where, day)
@@ -77,16 +78,18 @@ class Place:
         return Outcome(done.returncode, done.stderr, time.monotonic() - began)
 
     def look(self) -> Sight:
+        """What lies there now; it is told again as `last`."""
         published = self.bench.target(PIPELINE, self.where)
         target = published.target
         record = target / "_cvm" / "stable.json"
-        return Sight(
+        self.last = Sight(
             published, published.commits(),
             markers={path.name for path in target.glob("_cvm/running/*.json")},
             manifests={path.name for path in target.glob("_cvm/runs/*.json")},
             data={str(path) for path in target.glob("*/run=*/*")},
             rolled_to=json_number(record),
         )
+        return self.last
 
     def measure(self):
         """How long a run takes, and at what it can be killed."""
