@@ -49,6 +49,12 @@ def nothing_left(bench: Bench, outcome: Outcome) -> Iterable[str]:
     return [f"it left {what}" for what in (*strange, *folders)]
 
 
+def work_folder_named(bench: Bench, outcome: Outcome) -> Iterable[str]:
+    """And what to do about it."""
+    said = (f"work folder `{bench.disk}`", "--work-folder")
+    return [*nothing_left(bench, outcome), *(f"the message does not say `{words}`" for words in said if words not in outcome.said)]
+
+
 def spoiled(file: str, spoil: Callable[[bytes], bytes]) -> Callable[[Bench], Callable[[], None]]:
     """A raw file with other bytes, for one run."""
     def inject(bench: Bench) -> Callable[[], None]:
@@ -134,10 +140,10 @@ def changing(name: str, how: Callable[[Path], None]) -> Case:
 def cases() -> list[Case]:
     local = {"where": "local"}
     return [
-        Case("the disk is full at a table between stages", MACHINE, ("stg_counter__orders", NO_SPACE), inject=disk_full(64 << 10),
-             run=run_with(on_disk), more=nothing_left, **local),
+        Case("the disk is full at a table between stages", MACHINE, ("work folder", "stg_counter__orders", NO_SPACE),
+             inject=disk_full(64 << 10), run=run_with(on_disk), more=work_folder_named, **local),
         Case("the disk is full when a sort spills", MACHINE, ("stg_remarks__notes", NO_SPACE), inject=disk_full(4 << 20), pipeline="notes",
-             run=run_with(on_disk, lambda bench: "--memory-limit=20MiB", lambda bench: "--threads=1"), more=nothing_left, **local),
+             run=run_with(on_disk, lambda bench: "--memory-limit=20MiB", lambda bench: "--threads=1"), more=work_folder_named, **local),
         Case("the disk is full at the target", MACHINE, ("marts/tables/customers/run=", NO_SPACE), inject=disk_full(48 << 10),
              run=run_with(elsewhere), more=nothing_left, **local),
         Case("the disk is full at a large table of the target", MACHINE, ("stg_remarks__notes", NO_SPACE), inject=disk_full(10 << 20),

@@ -42,7 +42,9 @@ pub async fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError
         threads: options.threads,
         memory_limit: options.memory_limit,
     });
-    let result = publish(plan, &options, &events, &reporter).await;
+    let result = publish(plan, &options, &events, &reporter)
+        .await
+        .map_err(|error| error.with_work_folder(options.work_folder.as_deref()));
     match result {
         Ok(()) => {
             events.tell(&Event::RunFinished {
