@@ -76,7 +76,8 @@ def next_faults(place: Place, before: Sight, outcome: Outcome, commits: int) -> 
         found.append(f"the next run made {len(after.commits) - len(before.commits)} commits instead of {commits}")
     if after.rolled_to != after.commits[-1]["number"]:
         found.append("the next run left its stable paths behind")
-    return found + [*version_faults(after.published, after.commits, place.bench.expected)] + after.published.stable_faults(after.commits[-1:])
+    found += version_faults(after.published, after.commits, place.bench.expected)
+    return found + after.published.stable_faults(after.commits[-1:])
 
 
 def kill_once(place: Place, told: str, moment: object) -> tuple[str | None, list[str]]:
