@@ -102,6 +102,13 @@ class Bench:
         """A run as a person sees it: nothing but its failure on standard error."""
         return self.finish(self.start(pipeline, where, day, *arguments))
 
+    def generate(self, where: str, to: str) -> Outcome:
+        """Raw data of the synthetic company, which nothing reads."""
+        began = time.monotonic()
+        done = subprocess.run([self.cvm, "generate", "--customers", "50", "--to", to], cwd=self.project, env=self.environment(where),
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=RUN_SECONDS)
+        return Outcome(done.returncode, done.stderr, time.monotonic() - began)
+
     def start(self, pipeline: str, where: str, day: str, *arguments: str) -> subprocess.Popen:
         command = [self.cvm, *self.command(pipeline, where, day, *arguments), "--log", "human"]
         process = subprocess.Popen(command, cwd=self.project, env=self.environment(where), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -174,19 +181,21 @@ class Bench:
         return seen.faults + [f"{name} is not that of {day}" for name, fingerprint in expected.items()
                               if not seen.files.get(name) == seen.stable.get(name) == fingerprint]
 
-    def prepare(self):
+    def prepare(self, pipelines: tuple[str, ...] = tuple(TABLES), notes: int = NOTES):
         """Puts everything where it belongs and publishes everywhere for the first time."""
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run([self.cvm, "init", str(self.project)], check=True, **quiet)
         write_project(self.project)
-        write_data(self.raw, CUSTOMERS, NOTES)
+        write_data(self.raw, CUSTOMERS, notes)
         self.server.put_folder(self.raw)
-        for pipeline, tables in TABLES.items():
+        for pipeline in pipelines:
             for day in DAYS:
                 self.must(pipeline, "local", day)
                 files = self.seen(pipeline, "local").files
-                self.expected[pipeline, day] = {name: files[name] for name in tables}
-            self.must(pipeline, "remote", next(self.days))
+                self.expected[pipeline, day] = {name: files[name] for name in TABLES[pipeline]}
+            # Twice, so that there is an old run to clean up.
+            for _ in range(2):
+                self.must(pipeline, "remote", next(self.days))
         one, other = (self.expected["tables", day] for day in DAYS)
         if one == other:
             raise SystemExit("the tables of both days are the same: nothing that follows would prove anything")

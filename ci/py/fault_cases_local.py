@@ -12,6 +12,8 @@ from fault_proxy import Hold, Rule
 
 MACHINE, DATA, TRANSIENT = 1, 3, 5
 NO_SPACE = "No space left on device"
+# Checks, of which each has five rows to show.
+BROKEN = 9
 
 
 def disk_full(leave: int) -> Callable[[Bench], Callable[[], None]]:
@@ -47,6 +49,12 @@ def nothing_left(bench: Bench, outcome: Outcome) -> Iterable[str]:
     return [f"it left {what}" for what in (*strange, *folders)]
 
 
+def work_folder_named(bench: Bench, outcome: Outcome) -> Iterable[str]:
+    """And what to do about it."""
+    said = (f"work folder `{bench.disk}`", "--work-folder")
+    return [*nothing_left(bench, outcome), *(f"the message does not say `{words}`" for words in said if words not in outcome.said)]
+
+
 def spoiled(file: str, spoil: Callable[[bytes], bytes]) -> Callable[[Bench], Callable[[], None]]:
     """A raw file with other bytes, for one run."""
     def inject(bench: Bench) -> Callable[[], None]:
@@ -71,6 +79,15 @@ def in_a_page(count: int) -> Callable[[Bench], Callable[[], None]]:
         middle = column.data_page_offset + column.total_compressed_size // 2
         return spoiled("customers/all.parquet", lambda whole: flipped(whole, middle, count))(bench)
     return inject
+
+
+def checks_declared(bench: Bench) -> Callable[[], None]:
+    """More checks that every row breaks than a person is shown."""
+    path = bench.project / "sql/staging/office/stg_office__customers.yml"
+    whole = path.read_text()
+    checks = [f"  c{number}: {{ description: Nobody., condition: customer_id is null, help: look }}\n" for number in range(BROKEN)]
+    path.write_text(f"{whole}checks:\n{''.join(checks)}")
+    return lambda: path.write_text(whole) and None
 
 
 def in_the_footer(bench: Bench) -> Callable[[], None]:
@@ -123,20 +140,25 @@ def changing(name: str, how: Callable[[Path], None]) -> Case:
 def cases() -> list[Case]:
     local = {"where": "local"}
     return [
-        Case("the disk is full at a table between stages", MACHINE, ("stg_counter__orders", NO_SPACE), inject=disk_full(64 << 10),
-             run=run_with(on_disk), more=nothing_left, **local),
+        Case("the disk is full at a table between stages", MACHINE, ("work folder", "stg_counter__orders", NO_SPACE),
+             inject=disk_full(64 << 10), run=run_with(on_disk), more=work_folder_named, **local),
         Case("the disk is full when a sort spills", MACHINE, ("stg_remarks__notes", NO_SPACE), inject=disk_full(4 << 20), pipeline="notes",
-             run=run_with(on_disk, lambda bench: "--memory-limit=20MiB", lambda bench: "--threads=1"), more=nothing_left, **local),
+             run=run_with(on_disk, lambda bench: "--memory-limit=20MiB", lambda bench: "--threads=1"), more=work_folder_named, **local),
         Case("the disk is full at the target", MACHINE, ("marts/tables/customers/run=", NO_SPACE), inject=disk_full(48 << 10),
              run=run_with(elsewhere), more=nothing_left, **local),
         Case("the disk is full at a large table of the target", MACHINE, ("stg_remarks__notes", NO_SPACE), inject=disk_full(10 << 20),
              pipeline="notes", run=run_with(elsewhere), more=nothing_left, **local),
+        Case("the disk is full while raw data is made", MACHINE, ("the raw data could not be made", NO_SPACE), inject=disk_full(16 << 10),
+             run=lambda bench, case, day: bench.generate(case.where, f"file:{bench.disk}/generated"), **local),
+        Case("many checks are broken", DATA, (f"{BROKEN} checks are broken", "`stg_office__customers__c0`", "to do: look", " more, as `"),
+             inject=checks_declared, **local),
         Case("the work folder is not there", MACHINE, ("work folder",),
              run=run_with(lambda bench: f"--work-folder={bench.work}/absent"), **local),
         Case("the memory pool is too small for a table", MACHINE, ("customers", "--memory-limit"),
              run=run_with(lambda bench: "--memory-limit=1MiB"), **local),
         Case("the memory pool is too small for a sort", MACHINE, ("stg_remarks__notes", "--memory-limit"), pipeline="notes",
              run=run_with(lambda bench: "--memory-limit=4MiB"), **local),
+        Case("a flipped byte in a Parquet page", DATA, ("office.customers", "all.parquet", "damaged"), inject=in_a_page(1), **local),
         Case("many flipped bytes in a Parquet page", DATA, ("office.customers", "all.parquet", "damaged"), inject=in_a_page(64), **local),
         Case("flipped bytes in a Parquet footer", DATA, ("office.customers", "all.parquet", "damaged"), inject=in_the_footer, **local),
         Case("a Parquet file cut short", DATA, ("office.customers", "all.parquet", "damaged"),

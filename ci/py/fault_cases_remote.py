@@ -139,6 +139,9 @@ def cases() -> list[Case]:
         Case("403 at the commit", CONFIGURATION, ("_cvm/commits", "403"), always("PUT", COMMIT, answers(403)), more=attempts("PUT", COMMIT, 1)),
         Case("403 at beginning an upload", CONFIGURATION, ("stg_remarks__notes", "403"), always("POST", BEGIN, answers(403)),
              pipeline="notes", more=attempts("POST", BEGIN, 1)),
+        Case("403 while raw data is made", CONFIGURATION, ("the raw data could not be made", "403"),
+             always("PUT", f"/{BUCKET}/generated/", answers(403)),
+             run=lambda bench, case, day: bench.generate(case.where, f"s3://{BUCKET}/generated")),
         # Time limits: of a request, times its tries, and the pauses between them.
         Case("a store that hangs at reading", TRANSIENT, ("counter.orders", "2022.csv.gz"), lambda bench: [Rule("GET", ORDERS, Hold())],
              more=in_time(hang + 6)),

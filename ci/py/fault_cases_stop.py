@@ -20,12 +20,26 @@ SECONDS = 10
 
 
 def start(bench: Bench, case: Case, day: str) -> subprocess.Popen:
+    return started(bench, case, *bench.command(case.pipeline, case.where, day), "--log", "json")
+
+
+def started(bench: Bench, case: Case, *arguments: str) -> subprocess.Popen:
     message = bench.work / "termination-log"
     message.unlink(missing_ok=True)
     environment = bench.environment(case.where) | {"CVM_REPORT": str(message)}
-    command = [bench.cvm, *bench.command(case.pipeline, case.where, day), "--log", "json"]
-    return subprocess.Popen(command, cwd=bench.project, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-                            start_new_session=True)
+    return subprocess.Popen([bench.cvm, *arguments], cwd=bench.project, env=environment, stderr=subprocess.PIPE,
+                            stdout=subprocess.DEVNULL, text=True, start_new_session=True)
+
+
+def replay(bench: Bench, case: Case, day: str) -> subprocess.Popen:
+    """A replay of the last run."""
+    run = bench.target(case.pipeline, case.where).commits()[-1]["run_id"]
+    return started(bench, case, "run", f"pipelines/{case.pipeline}_{case.where}.yml", "--replay", run, "--log", "json")
+
+
+def clean_up(bench: Bench, case: Case, day: str) -> subprocess.Popen:
+    """A clean-up that has something to remove: all but the last run."""
+    return started(bench, case, "gc", f"pipelines/{case.pipeline}_{case.where}.yml", "--retain", "1")
 
 
 def terminate(process: subprocess.Popen) -> Outcome:
@@ -43,10 +57,11 @@ def terminate(process: subprocess.Popen) -> Outcome:
     return Outcome(process.returncode, "\n".join(told), time.monotonic() - began)
 
 
-def when_held(then: Callable[[Bench], None] = lambda bench: None) -> Callable[[Bench, Case, str], Outcome]:
+def when_held(then: Callable[[Bench], None] = lambda bench: None,
+              begin: Callable[[Bench, Case, str], subprocess.Popen] = start) -> Callable[[Bench, Case, str], Outcome]:
     """Stops the run while the request of the first rule waits for its answer."""
     def run(bench: Bench, case: Case, day: str) -> Outcome:
-        process = start(bench, case, day)
+        process = begin(bench, case, day)
         rule = bench.proxy.rules[0]
         rule.has_fired.wait(bench.patience)
         then(bench)
@@ -106,9 +121,9 @@ def cases() -> list[Case]:
     asked = ("asked to stop",)
 
     def held(name: str, method: str, path: str, pipeline: str = "tables", code: int = TERMINATED, says=asked, commits=False,
-             cleans=True, then: Callable[[Bench], None] = lambda bench: None) -> Case:
+             cleans=True, then: Callable[[Bench], None] = lambda bench: None, begin=start, report: bool = True) -> Case:
         return Case(f"SIGTERM {name}", code, says, lambda bench: [Rule(method, path, Hold())], where="patient", pipeline=pipeline,
-                    run=when_held(then), more=ended(code), commits=commits, cleans=cleans)
+                    run=when_held(then, begin), more=ended(code if report else None), commits=commits, cleans=cleans)
 
     def told(name: str, pipeline: str, *words: str) -> Case:
         return Case(f"SIGTERM {name}", TERMINATED, asked, where="local", pipeline=pipeline, run=at_event(*words),
@@ -127,6 +142,9 @@ def cases() -> list[Case]:
         held("while the commit is made", "PUT", COMMIT, code=TRANSIENT, says=("asked to stop", "old tables or the new"), cleans=False),
         held("while stable paths are replaced", "PUT", STABLE, code=TRANSIENT, says=("asked to stop",), commits=True),
         held("while the store hangs at everything", "GET", ORDERS, cleans=False, then=everything_hangs),
+        held("while the run to be replayed is looked up", "GET", MANIFEST, begin=replay),
+        held("while cvm gc looks for what may go", "GET", f"{LISTING}lake", begin=clean_up, report=False),
+        held("while cvm gc removes", "POST", r"\?delete", begin=clean_up, report=False),
         Case("SIGTERM while planning", TERMINATED, asked, where="local", run=at_once(0.06), more=ended(None)),
         told("at a stage", "tables", "stage_started", "int_customers_acquired"),
         told("at a table", "tables", "stage_started", "publish", "sales_coverage"),

@@ -121,6 +121,20 @@ class Hold:
         forwarded(request)
 
 
+class Cut:
+    """Reaches a request, which the store has answered by then where it `forwards`, and waits: the client is to be killed there."""
+
+    def __init__(self, forwards: bool):
+        self.forwards, self.reached, self.killed = forwards, threading.Event(), threading.Event()
+
+    def __call__(self, request: Request):
+        if self.forwards:
+            request.forward()
+        self.reached.set()
+        self.killed.wait()
+        raise Gone
+
+
 @dataclass
 class Rule:
     """From the `first` matching request on, `times` of them (all where none is given) are acted on. Paths are patterns, searched
@@ -153,7 +167,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_any(self):
         length = int(self.headers.get("Content-Length") or 0)
-        request = Request(self.command, self.path, self.headers.items(), self.rfile.read(length), self)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # Its sender died over it: no store takes half an object.
+            self.close_connection = True
+            return
+        request = Request(self.command, self.path, self.headers.items(), body, self)
         try:
             self.server.proxy.action_for(request)(request)
         except (Gone, OSError):
@@ -235,6 +254,10 @@ class FaultProxy:
         for rule in gone:
             if isinstance(rule.action, Hold):
                 rule.action.go.set()
+
+    def is_quiet(self) -> bool:
+        """Whether nothing that a client sent is still on its way to the store: every connection has ended."""
+        return self.listener is None or not self.listener.connections
 
     def action_for(self, request: Request) -> Action:
         """The first rule that takes the request decides."""

@@ -9,6 +9,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 
 use super::CliError;
 use crate::publish::PublishError;
+use crate::run::{RunError, told_within};
 use crate::source::SourceError;
 use crate::spec::problem::Problem;
 use crate::store::redacted;
@@ -63,7 +64,7 @@ pub(super) fn told(error: &(dyn Error + 'static)) -> String {
     let mut more = Vec::new();
     let mut said = String::new();
     for (at, error) in chain.iter().enumerate().skip(cause) {
-        let message = error.to_string();
+        let message = words(*error);
         if at == cause {
             text = format!("error: {message}\n");
         } else if !said.contains(&message) {
@@ -83,6 +84,14 @@ pub(super) fn told(error: &(dyn Error + 'static)) -> String {
     }
     text.extend(more.into_iter().take(MORE_LINES));
     text
+}
+
+/// What an error says; of many broken checks the first.
+fn words(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref::<CliError>() {
+        Some(CliError::Run(RunError::Checks { broken })) => told_within(broken, 1 + MORE_LINES),
+        _ => error.to_string(),
+    }
 }
 
 /// What others say, in a line.
@@ -128,7 +137,7 @@ pub(super) fn render(problems: &[Problem]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::RunError;
+    use crate::run::BrokenCheck;
     use crate::stage::StageError;
     use crate::store::StoreError;
 
@@ -178,5 +187,26 @@ mod tests {
              because: it does not fit into the memory for operators, even with what they spill; raise --memory-limit: \
              Failed to allocate additional 10.0 MB for Sort[0]\n"
         );
+    }
+
+    #[test]
+    fn many_broken_checks_take_ten_lines() {
+        let broken = |number: usize| BrokenCheck {
+            check: format!("check_{number}"),
+            description: "Everybody is known.".to_owned(),
+            found: "1 row breaks it".to_owned(),
+            examples: vec!["id = 1".to_owned()],
+            help: "look at the shop".to_owned(),
+            rows_at: None,
+        };
+        let failure = CliError::Run(RunError::Checks {
+            broken: (0..20).map(broken).collect(),
+        });
+        let text = told(&failure);
+        assert_eq!(text.lines().count(), 10);
+        assert!(
+            text.starts_with("error: 20 checks are broken; nothing was published\n  `check_0`: ")
+        );
+        assert!(text.ends_with("and 16 more, as `check_4`; --log json tells all of them\n"));
     }
 }

@@ -8,7 +8,7 @@ use crate::publish::PublishError;
 use crate::run::{QueryError, RunError};
 use crate::spec::problem::Problem;
 use crate::spec::project::ProjectError;
-use crate::store::StoreError;
+use crate::store::{StoreError, classify};
 
 /// A command that failed.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,9 @@ pub enum CliError {
     /// The published tables could not be cleaned up.
     #[error("the published tables cannot be cleaned up")]
     Published(#[from] PublishError),
+    /// The process was asked to stop while it cleaned up.
+    #[error("the clean-up was asked to stop; the next one takes it up")]
+    Stopped,
     /// The published tables could not be queried.
     #[error(transparent)]
     Query(#[from] QueryError),
@@ -81,8 +84,42 @@ impl CliError {
             Self::Generate(GenerateError::Customers(_) | GenerateError::AsOf(_)) => {
                 FailureKind::Configuration
             }
-            Self::Generate(GenerateError::Store { .. }) => FailureKind::TransientStore,
+            Self::Generate(GenerateError::Store { source, .. }) => classify(source),
             Self::Generate(_) | Self::Io { .. } => FailureKind::Internal,
+            Self::Stopped => FailureKind::Terminated,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_data_that_a_store_does_not_take_is_classed_as_a_run_would() {
+        let kind = |source: object_store::Error| {
+            let path = object_store::path::Path::from("raw/orders");
+            CliError::from(GenerateError::Store { path, source }).kind()
+        };
+        let generic = |source: Box<dyn std::error::Error + Send + Sync>| {
+            kind(object_store::Error::Generic {
+                store: "S3",
+                source,
+            })
+        };
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let kinds = [
+            generic("Server returned non-2xx status code: 403 Forbidden: ".into()),
+            generic("Server returned non-2xx status code: 503 Service Unavailable: ".into()),
+            generic(full.into()),
+        ];
+        assert_eq!(
+            kinds,
+            [
+                FailureKind::Configuration,
+                FailureKind::TransientStore,
+                FailureKind::Internal,
+            ]
+        );
     }
 }

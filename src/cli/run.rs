@@ -12,7 +12,7 @@ use super::progress::{Display, JsonLines};
 use super::project::plan_of;
 use super::{CliError, console, summary};
 use crate::plan::Plan;
-use crate::run::{self, CacheOptions, Inputs, Observer, RunOptions, RunReport};
+use crate::run::{self, CacheOptions, Inputs, Observer, RunError, RunOptions, RunReport};
 use crate::score::Registry;
 
 pub(super) async fn run(arguments: &RunArguments, registry: &Registry) -> Result<(), CliError> {
@@ -35,7 +35,10 @@ async fn run_observed(
     let (inputs, as_of) = match (&arguments.replay, arguments.as_of) {
         (Some(run_id), _) => {
             let target = run::open_target(&plan, &root)?;
-            Inputs::of_run(&plan, &target, run_id).await?
+            tokio::select! {
+                found = Inputs::of_run(&plan, &target, run_id) => found?,
+                () = asked_to_stop(stop.clone()) => return Err(RunError::Terminated.into()),
+            }
         }
         (None, as_of) => (
             Inputs::known_at(arguments.known_at),
@@ -116,6 +119,11 @@ pub(super) fn stop_on_signal() -> watch::Receiver<bool> {
         std::future::pending::<()>().await;
     });
     asked
+}
+
+/// Resolves once `stop` turns true.
+pub(super) async fn asked_to_stop(mut stop: watch::Receiver<bool>) {
+    drop(stop.wait_for(|asked| *asked).await);
 }
 
 #[cfg(unix)]

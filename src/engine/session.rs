@@ -99,9 +99,11 @@ impl Session {
     /// # Errors
     /// When the spill folder cannot be used.
     pub fn for_run(options: &SessionOptions) -> Result<Self> {
-        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![
-            options.spill_directory.clone(),
-        ]));
+        let folders = DiskManagerMode::Directories(vec![options.spill_directory.clone()]);
+        // The disk is the bound. The engine's own, of 100 GiB, nobody could raise.
+        let disk = DiskManagerBuilder::default()
+            .with_mode(folders)
+            .with_max_temp_directory_size(u64::MAX);
         let pool =
             TrackConsumersPool::new(FairSpillPool::new(options.memory_limit), CONSUMERS_NAMED);
         let runtime = RuntimeEnvBuilder::new()

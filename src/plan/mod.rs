@@ -32,7 +32,8 @@ use sha2::{Digest, Sha256};
 
 use crate::score::{CheckedScorer, ValueSettings};
 use crate::source::Tolerance;
-use crate::spec::pipeline::{Measure, StoreDeclaration};
+use crate::spec::declared_store::StoreDeclaration;
+use crate::spec::pipeline::Measure;
 use crate::spec::problem::Problem;
 use crate::spec::source::RawTable;
 use crate::spec::table::TableFile;

@@ -2,7 +2,6 @@
 //! the commit.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
@@ -10,6 +9,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::error::DataFusionError;
 use futures::TryStreamExt;
 
+use super::broken_checks::BrokenCheck;
 use super::error::RunError;
 use super::events::Event;
 use super::previous::Previous;
@@ -26,38 +26,6 @@ const SHOWN: usize = 5;
 pub(super) const PUBLISHED: &str = "key, types, required columns, accepted values and ranges hold";
 /// How many of them are kept for people to look at.
 const KEPT: usize = 10_000;
-
-/// A check that rows break.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BrokenCheck {
-    /// The check.
-    pub check: String,
-    /// What should hold.
-    pub description: String,
-    /// What was found instead.
-    pub found: String,
-    /// Some of the rows that break it, as `column = value` each.
-    pub examples: Vec<String>,
-    /// What to do.
-    pub help: String,
-    /// Where the rows that break it lie, if any do.
-    pub rows_at: Option<String>,
-}
-
-impl fmt::Display for BrokenCheck {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { check, found, .. } = self;
-        write!(f, "`{check}`: {found}: {}", self.description)?;
-        for example in &self.examples {
-            write!(f, "\n    {example}")?;
-        }
-        write!(f, "\n    to do: {}", self.help)?;
-        match &self.rows_at {
-            Some(place) => write!(f, "\n    rows: {place}"),
-            None => Ok(()),
-        }
-    }
-}
 
 /// The rows that a check's query gives.
 #[derive(Default)]

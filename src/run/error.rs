@@ -1,10 +1,13 @@
 //! Why a run failed, and which class of failure that is.
 
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use object_store::Error as ObjectError;
 
-use super::checks::BrokenCheck;
+use super::broken_checks::{BrokenCheck, told};
 use crate::failure::FailureKind;
 use crate::publish::PublishError;
 use crate::source::SourceError;
@@ -46,6 +49,17 @@ pub enum RunError {
         what: &'static str,
         /// Why.
         source: std::io::Error,
+    },
+    /// Tables between stages and spilled rows found no room.
+    #[error(
+        "the run needs more room in its work folder `{}`: free some, or name another with --work-folder",
+        folder.display()
+    )]
+    WorkFolderFull {
+        /// The folder that was asked for, or the system's.
+        folder: PathBuf,
+        /// What failed for it.
+        source: Box<RunError>,
     },
     /// Predictions that break a bound under `validation:`.
     #[error(
@@ -173,20 +187,43 @@ impl RunError {
             Self::SnapshotsChanged { .. } | Self::SnapshotsUnread { .. } => {
                 FailureKind::TransientStore
             }
+            Self::WorkFolderFull { source, .. } => source.kind(),
             Self::Terminated => FailureKind::Terminated,
+        }
+    }
+
+    /// The failure with the name of the work folder, where it is that which has no room left: what met the full disk knows a
+    /// file at most. `folder` is none where the system's is used.
+    pub(super) fn with_work_folder(self, folder: Option<&Path>) -> Self {
+        if !is_out_of_room(&self) {
+            return self;
+        }
+        Self::WorkFolderFull {
+            folder: folder.map_or_else(std::env::temp_dir, Path::to_path_buf),
+            source: Box::new(self),
         }
     }
 }
 
-fn told(broken: &[BrokenCheck]) -> String {
-    let mut text = match broken.len() {
-        1 => "a check is broken; nothing was published".to_owned(),
-        several => format!("{several} checks are broken; nothing was published"),
-    };
-    for check in broken {
-        text.push_str(&format!("\n  {check}"));
+/// Whether a disk was full, and not that of a store.
+fn is_out_of_room(error: &RunError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if inner.is::<ObjectError>() {
+            return false;
+        }
+        let kind = inner
+            .downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind);
+        if matches!(
+            kind,
+            Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+        ) {
+            return true;
+        }
+        cause = inner.source();
     }
-    text
+    false
 }
 
 /// What lies at the bottom of an engine's error: a raw table, the data, or the engine itself.
@@ -230,5 +267,35 @@ mod tests {
         let kinds = [ArrowError::from(full), ArrowError::DivideByZero]
             .map(|error| engine_kind(&DataFusionError::from(error)));
         assert_eq!(kinds, [FailureKind::Internal, FailureKind::DataQuality]);
+    }
+
+    #[test]
+    fn a_full_work_folder_is_named_and_a_full_target_is_not() {
+        let full = || std::io::Error::from(ErrorKind::StorageFull);
+        let folder = Some(Path::new("/work"));
+        // As the engine wraps what its spilling meets.
+        let spill = std::io::Error::other(DataFusionError::IoError(full()));
+        let spill = RunError::Engine {
+            table: "orders".to_owned(),
+            source: ArrowError::from(spill).into(),
+        };
+        let spill = spill.with_work_folder(folder);
+        assert_eq!(
+            spill.to_string(),
+            "the run needs more room in its work folder `/work`: free some, or name another with --work-folder"
+        );
+        assert_eq!(spill.kind(), FailureKind::Internal);
+        let target = RunError::Publish(PublishError::Store {
+            action: "write",
+            path: "marts/orders".into(),
+            source: ObjectError::Generic {
+                store: "LocalFileSystem",
+                source: full().into(),
+            },
+        });
+        assert_eq!(
+            target.with_work_folder(folder).to_string(),
+            "publishing did not come to its end"
+        );
     }
 }

@@ -31,7 +31,9 @@ const GRACE: Duration = Duration::from_secs(4);
 /// What went wrong. Readers then see what they saw before, unless the error says otherwise.
 pub async fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError> {
     let (events, reporter) = tell_begun(plan, &options);
-    let result = publish(plan, &options, &events, &reporter).await;
+    let result = publish(plan, &options, &events, &reporter)
+        .await
+        .map_err(|error| error.with_work_folder(options.work_folder.as_deref()));
     tell_ended(&events, &reporter, result)
 }
 

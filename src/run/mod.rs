@@ -8,6 +8,7 @@ mod address;
 mod backfill;
 mod backtest;
 mod bounds;
+mod broken_checks;
 mod check_results;
 mod checks;
 pub mod diff;
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 
 pub use backfill::{Backfill, Every, backfill, open_history};
 pub use backtest::{Backtest, backtest};
+pub use broken_checks::{BrokenCheck, told_within};
 pub use error::RunError;
 pub use events::{Event, Events, Observer};
 pub use execute::{open_target, run};

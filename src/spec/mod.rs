@@ -1,6 +1,7 @@
 //! What the user wrote: the YAML files of a project as typed values, with spans kept. Resolves nothing.
 
 pub mod check;
+pub mod declared_store;
 pub mod parameters;
 pub mod pipeline;
 pub mod problem;

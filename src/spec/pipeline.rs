@@ -1,6 +1,5 @@
 //! The pipeline file: what value means to the organisation, where data lies, what is computed and published.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use indexmap::IndexMap;
@@ -8,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::declared_store::StoreDeclaration;
 use super::types::SqlType;
 use super::yaml::Spanned;
 
@@ -108,17 +108,6 @@ impl Measure {
             Self::Margin => "margin",
         }
     }
-}
-
-/// An object store.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StoreDeclaration {
-    /// `s3://bucket/prefix`, `gs://…`, `az://…`, `https://…` or `file:path` (relative to the project).
-    pub url: String,
-    /// Options of the store such as `endpoint` or `region`; credentials better stay in the environment.
-    #[serde(default)]
-    pub options: BTreeMap<String, String>,
 }
 
 /// A named value: the value alone for a definition that comes with the SQL (`cvm list parameters`), or its type and

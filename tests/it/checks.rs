@@ -196,6 +196,9 @@ fn checks_of_a_contract_hold_what_would_be_published() {
         told.contains("rows: file://") && told.contains("/customer_values__many.csv"),
         "{told}"
     );
+    // Events are for the log; a person is told in ten lines.
+    let lines = told.lines().filter(|line| !line.starts_with('{'));
+    assert_eq!(lines.count(), 10, "{told}");
     assert_eq!(published(&shop, "customer_values"), before);
 }
 

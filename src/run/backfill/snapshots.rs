@@ -26,7 +26,7 @@ use crate::publish::{
 };
 use crate::score::{FitContext, Pool};
 use crate::spec::source::Format;
-use crate::stage::{RawStage, Stage};
+use crate::stage::{RawSlice, RawStage, Stage};
 use crate::store::StoreKind;
 
 /// The name under which a snapshot is read.
@@ -151,7 +151,13 @@ async fn write_down_remote(work: &RunAtWork<'_>, options: &RunOptions) -> Result
         let Some(provider) = providers.find(|known| known.tally().source() == source.name) else {
             continue;
         };
-        let stage = RawStage::new(source.name.clone(), provider.schema());
+        let slices = provider.slices().into_iter().enumerate();
+        let slices = slices.map(|(index, objects)| RawSlice {
+            index,
+            rows: provider.slice(objects),
+        });
+        let (name, schema) = (source.name.clone(), provider.schema());
+        let stage = RawStage::new(name, schema, slices.collect(), options.threads);
         let made = work
             .watched(stage.name(), "read", true, stage.run(&work.context))
             .await?;
