@@ -21,6 +21,7 @@ pub mod demo;
 pub mod docs;
 pub mod engine;
 pub mod failure;
+pub mod observe;
 pub mod plan;
 pub mod publish;
 pub mod run;
