@@ -20,6 +20,13 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
+    /// Sends `value` in the place of what was to be sent under that name.
+    pub(super) fn set_header(&mut self, name: &str, value: String) {
+        self.headers
+            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.push((name.to_owned(), value));
+    }
+
     /// The URL as it may be told: without user, password and query.
     pub(super) fn shown(&self) -> String {
         let mut shown = self.url.clone();

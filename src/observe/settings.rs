@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use url::{Url, form_urlencoded};
 
 use super::deliver::Endpoint;
@@ -141,7 +143,7 @@ fn lineage(get: &dyn Fn(&str) -> Option<String>, warnings: &mut Vec<String>) -> 
     if let Some(key) = get("OPENLINEAGE_API_KEY") {
         remember_secret(&key);
         let bearer = format!("Bearer {key}");
-        endpoint.headers.push(("authorization".to_owned(), bearer));
+        endpoint.set_header("authorization", bearer);
     }
     Some(endpoint)
 }
@@ -179,12 +181,12 @@ fn traces(get: &dyn Fn(&str) -> Option<String>, warnings: &mut Vec<String>) -> O
         if let Some((_, secret)) = value.split_once(' ') {
             remember_secret(secret);
         }
-        endpoint.headers.push((name, value));
+        endpoint.set_header(&name, value);
     }
     Some(endpoint)
 }
 
-/// `path` below the URL that `what` says. A password in it is remembered.
+/// `path` below the URL that `what` says. A user and password in it become a header.
 fn endpoint(what: &str, url: &str, path: &str, warnings: &mut Vec<String>) -> Option<Endpoint> {
     let below = if path.is_empty() {
         url.to_owned()
@@ -195,23 +197,26 @@ fn endpoint(what: &str, url: &str, path: &str, warnings: &mut Vec<String>) -> Op
             path.trim_start_matches('/')
         )
     };
-    match Url::parse(&below) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => {
-            if let Some(password) = url.password() {
-                remember_secret(password);
-                remember_secret(&decoded(password));
-            }
-            Some(Endpoint {
-                url,
-                headers: Vec::new(),
-            })
-        }
+    let parsed = Url::parse(&below).ok();
+    let Some(mut url) = parsed.filter(|url| matches!(url.scheme(), "http" | "https")) else {
         // What it says may hold a password.
-        _ => {
-            warnings.push(format!("{what} is no URL of the form http://host:port"));
-            None
+        warnings.push(format!("{what} is no URL of the form http://host:port"));
+        return None;
+    };
+    let mut headers = Vec::new();
+    if let Some(password) = url.password() {
+        let password = decoded(password);
+        let pair = STANDARD.encode(format!("{}:{password}", decoded(url.username())));
+        // A server may quote it in any of its forms.
+        for secret in [url.password().unwrap_or_default(), &password, &pair] {
+            remember_secret(secret);
         }
+        headers.push(("authorization".to_owned(), format!("Basic {pair}")));
     }
+    // Both setters fail only for URLs that can carry neither.
+    let _ = url.set_password(None);
+    let _ = url.set_username("");
+    Some(Endpoint { url, headers })
 }
 
 /// `name=value,name=value`, percent-encoded, as OpenTelemetry writes lists.
@@ -243,6 +248,7 @@ fn is_true(value: Option<String>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::redacted;
 
     fn settings(variables: &[(&str, &str)], wanted: Wanted) -> Settings {
         let get = |name: &str| {
@@ -312,6 +318,25 @@ mod tests {
             [header("deployment.environment", "test")]
         );
         assert!(settings.trace_parent.is_some());
+    }
+
+    #[test]
+    fn a_password_becomes_a_header() {
+        let wanted = Wanted {
+            push: Some("https://me:a%2Fpassword@push:9091".to_owned()),
+            ..Wanted::default()
+        };
+        let push = settings(&[], wanted).push.unwrap();
+        assert_eq!(push.url.as_str(), "https://push:9091/");
+        let header = (
+            "authorization".to_owned(),
+            "Basic bWU6YS9wYXNzd29yZA==".to_owned(),
+        );
+        assert_eq!(push.headers, [header]);
+        assert_eq!(
+            redacted("a/password a%2Fpassword bWU6YS9wYXNzd29yZA=="),
+            "(secret) (secret) (secret)"
+        );
     }
 
     #[test]
