@@ -27,7 +27,7 @@ class Backend:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 requests.append(Request(self.command, self.path, headers, body))
                 # As servers do that help whoever looks for what is wrong.
-                answer = f"not with {headers}" if refuses else "{}"
+                answer = f"not with {headers['authorization']}" if refuses else "{}"
                 self.send_response(400 if refuses else 200)
                 self.send_header("content-length", str(len(answer)))
                 self.end_headers()

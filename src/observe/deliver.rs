@@ -9,8 +9,10 @@ use crate::store::redacted;
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long of it until there is a connection.
 const CONNECT: Duration = Duration::from_secs(2);
-/// Characters of an answer that is told in a warning.
+/// Characters of an answer that are told in a warning.
 const ANSWER_CHARS: usize = 200;
+/// Bytes of it that are looked at.
+const ANSWER_BYTES: usize = 16 * 1024;
 
 /// Where something is sent, and with what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,11 +88,18 @@ impl Client {
         if status.is_success() {
             return Ok(());
         }
-        let answer = response.chunk().await.ok().flatten().unwrap_or_default();
-        let answer = String::from_utf8_lossy(&answer);
+        let mut answer = Vec::new();
+        while let Ok(Some(bytes)) = response.chunk().await {
+            answer.extend_from_slice(&bytes);
+            if answer.len() > ANSWER_BYTES {
+                break;
+            }
+        }
+        // Secrets first: of one that is cut in two, neither part would be known.
+        let answer = redacted(&String::from_utf8_lossy(&answer));
         let words: Vec<&str> = answer.split_whitespace().collect();
         let line: String = words.join(" ").chars().take(ANSWER_CHARS).collect();
-        Err(redacted(&format!("{status}: {line}")))
+        Err(format!("{status}: {line}"))
     }
 }
 

@@ -110,7 +110,14 @@ fn event(
     let outputs: Vec<Value> = datasets
         .outputs
         .iter()
-        .map(|(table, dataset)| output(table, dataset, record, datasets, identity))
+        .map(|(table, dataset)| {
+            let mut output = output(table, dataset, record, identity);
+            // What is long and always the same is told once.
+            if kind != "START" {
+                put_lineage(&mut output, dataset, datasets);
+            }
+            output
+        })
         .collect();
     json!({
         "eventType": kind,
@@ -223,13 +230,7 @@ fn input(source: &str, dataset: &Dataset, record: &Record, identity: &Identity) 
     })
 }
 
-fn output(
-    table: &str,
-    dataset: &Dataset,
-    record: &Record,
-    datasets: &Datasets,
-    identity: &Identity,
-) -> Value {
+fn output(table: &str, dataset: &Dataset, record: &Record, identity: &Identity) -> Value {
     let mut figures = Map::new();
     // A run that failed has published nothing, whatever it wrote aside.
     let written = record
@@ -249,27 +250,31 @@ fn output(
     }
     put_assertions(&mut figures, table, record);
     let name = format!("{}.{table}", record.pipeline);
-    let mut facets = dataset_facets(dataset, &name, identity);
+    json!({
+        "namespace": dataset.namespace,
+        "name": dataset.name,
+        "facets": dataset_facets(dataset, &name, identity),
+        "outputFacets": figures,
+    })
+}
+
+/// Puts what the columns of a published table are made of to its other facets.
+fn put_lineage(output: &mut Value, dataset: &Dataset, datasets: &Datasets) {
     let fields: Map<String, Value> = dataset
         .columns
         .iter()
         .filter_map(|column| Some((column.name.clone(), origins(column, datasets)?)))
         .collect();
-    if !fields.is_empty() {
+    let facets = output.get_mut("facets").and_then(Value::as_object_mut);
+    if let (Some(facets), false) = (facets, fields.is_empty()) {
         put(
-            &mut facets,
+            facets,
             "columnLineage",
             "1-2-0",
             "ColumnLineageDatasetFacet",
             json!({ "fields": fields }),
         );
     }
-    json!({
-        "namespace": dataset.namespace,
-        "name": dataset.name,
-        "facets": facets,
-        "outputFacets": figures,
-    })
 }
 
 /// The raw columns that a value is made of; none where there are none, as of a count of rows.
