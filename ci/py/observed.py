@@ -3,14 +3,12 @@
 usage: observed.py CVM WORK [NAME …]
 
 WORK is an empty folder. With NAMEs only the cases whose name holds one of them are run. The backends are servers on the loopback
-interface. `observed_forms` holds the forms; here are the figures, the ends of runs, and backends that are not there, hang or refuse.
+interface. `observed_forms` holds the forms and `observed_figures` the figures; here are the ends of runs, and backends that are not there,
+hang or refuse.
 """
 
-import base64
 import gzip
 import json
-import os
-import re
 import shutil
 import signal
 import socket
@@ -18,118 +16,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from observed_backend import Backend
-from observed_forms import Samples, event_faults, samples_of, spans_of
+from observed_bench import PARENT_SPAN, TRACE, Bench, Ended
+from observed_figures import column_lineage, inputs, metrics_of_run, outputs, run_facets, trace
+from observed_forms import Samples, spans_of
 
-PIPELINE, AS_OF, CUSTOMERS = "pipelines/demo.yml", "2025-01-01", "200"
-AS_OF_SECONDS = 1_735_689_600
-KEY, OTHER_KEY, PASSWORD = "kEyOfLiNeAgE1q7", "kEyOfTrAcEs2w8", "pAsSwOrDoFmEtRiCs3e9"
-PARENT_RUN = "0190a2bc-0000-7000-8000-000000000001"
-TRACE, PARENT_SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+CUSTOMERS = "200"
 # How long a backend may keep a run from its end, with some leave for a slow machine.
-PATIENCE_SECONDS, LEAVE_SECONDS = 5, 3
-# The tables that have no contract, so that nobody is told their columns.
-OWN_TABLES = {"rows_set_aside", "check_results", "model_fits", "model_calibration"}
-
-
-@dataclass
-class Ended:
-    """A run that has ended."""
-
-    code: int
-    seconds: float
-    stderr: str
-    events: list[dict[str, Any]]
-
-    def last(self, name: str) -> dict[str, Any]:
-        return next((event for event in reversed(self.events) if event["event"] == name), {})
-
-    def all(self, name: str) -> list[dict[str, Any]]:
-        return [event for event in self.events if event["event"] == name]
-
-    def warnings(self) -> list[str]:
-        return [event["message"] for event in self.all("warning")]
-
-
-@dataclass
-class Bench:
-    """Where runs are made, and how."""
-
-    cvm: str
-    work: Path
-    faults: list[str] = field(default_factory=list)
-
-    def expect(self, holds: bool, fault: str) -> None:
-        if not holds:
-            self.faults.append(fault)
-
-    def same(self, what: str, told: Any, true: Any) -> None:
-        self.expect(told == true, f"{what}: told {str(told)[:300]}, true is {str(true)[:300]}")
-
-    def start(self, name: str, backend: str, *options: str, pipeline: str = PIPELINE, **variables: str) -> subprocess.Popen[str]:
-        raw, lake = f"file:{self.work}/raw", f"file:{self.work}/lake-{name}"
-        told = {
-            "OPENLINEAGE_URL": backend,
-            "OPENLINEAGE_API_KEY": KEY,
-            "OPENLINEAGE_PARENT_ID": f"airflow/etl.marts/{PARENT_RUN}",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": backend,
-            "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{OTHER_KEY},x-tenant=shop",
-            "TRACEPARENT": f"00-{TRACE}-{PARENT_SPAN}-01",
-            "CVM_PUSHGATEWAY": backend.replace("://", f"://cvm:{PASSWORD}@"),
-        }
-        # What the machine says of the same is no part of the check, a proxy for what lies beyond it least of all.
-        strange = ("OTEL_", "OPENLINEAGE_", "CVM_", "TRACE")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
-        environment = kept | told | {"CVM_DEMO_RAW": raw, "CVM_DEMO_LAKE": lake, "NO_PROXY": "127.0.0.1"} | variables
-        files = ["--lineage", self.file(name, "jsonl"), "--metrics", self.file(name, "prom")]
-        command = [self.cvm, "run", pipeline, "--as-of", AS_OF, "--log", "json", *files, *options]
-        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-
-    def end(self, process: subprocess.Popen[str], began: float) -> Ended:
-        _, stderr = process.communicate(timeout=300)
-        events = [json.loads(line) for line in stderr.splitlines() if line.startswith("{")]
-        for secret in (KEY, OTHER_KEY, PASSWORD, base64.b64encode(f"cvm:{PASSWORD}".encode()).decode()):
-            self.expect(secret not in stderr, f"standard error shows {secret}")
-        return Ended(process.returncode, time.monotonic() - began, stderr, events)
-
-    def run(self, name: str, backend: str, *options: str, **others: str) -> Ended:
-        began = time.monotonic()
-        return self.end(self.start(name, backend, *options, **others), began)
-
-    def file(self, name: str, ending: str) -> str:
-        return f"{self.work}/{name}.{ending}"
-
-    def lines(self, name: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in Path(self.file(name, "jsonl")).read_text().splitlines()]
-
-    def lineage(self, name: str, backend: Backend | None, *kinds: str) -> list[dict[str, Any]]:
-        """The events of a run, held against their form; the file and the backend must have the same."""
-        events = self.lines(name)
-        self.same(f"{name}: events", [event["eventType"] for event in events], list(kinds))
-        if backend is not None:
-            posted = backend.seen("POST", "/api/v1/lineage")
-            self.same(f"{name}: events of the backend", [json.loads(request.body) for request in posted], events)
-            for request in posted:
-                self.same("lineage's key", request.headers["authorization"], f"Bearer {KEY}")
-        for event in events:
-            self.faults += event_faults(event)
-        self.same(f"{name}: runs", len({event["run"]["runId"] for event in events}), 1)
-        return events
-
-    def metrics(self, name: str, backend: Backend | None, pipeline: str = "demo") -> Samples:
-        text = Path(self.file(name, "prom")).read_text()
-        if backend is not None:
-            pushed = backend.seen("PUT", f"/metrics/job/cvm/pipeline/{pipeline}")
-            self.same(f"{name}: metrics that were pushed", [request.body for request in pushed], [text])
-            for request in pushed:
-                self.expect(request.headers["authorization"].startswith("Basic "), "metrics are pushed without their password")
-        samples, faults = samples_of(text)
-        self.faults += faults
-        return samples
+PATIENCE_SECONDS, LEAVE_SECONDS = 5, 4
 
 
 def published(bench: Bench) -> None:
@@ -148,169 +45,6 @@ def published(bench: Bench) -> None:
         column_lineage(bench, complete)
         metrics_of_run(bench, bench.metrics("published", backend), report, ended)
         trace(bench, backend, report, ended)
-
-
-def run_facets(bench: Bench, event: dict[str, Any], report: dict[str, Any], ended: Ended) -> None:
-    facets = event["run"]["facets"]
-    parent = facets["parent"]
-    told = (parent["job"]["namespace"], parent["job"]["name"], parent["run"]["runId"])
-    bench.same("parent run", told, ("airflow", "etl.marts", PARENT_RUN))
-    bench.same("nominal time", facets["nominalTime"]["nominalStartTime"], f"{AS_OF}T00:00:00.000Z")
-    tags = {tag["key"]: tag["value"] for tag in facets["tags"]["tags"]}
-    commit = str(ended.last("committed")["commit"])
-    bench.same("tags", tags, {"as_of": AS_OF, "plan_fingerprint": report["fingerprint"], "commit": commit})
-    checks = [(check["name"], "pass" if check["passed"] else "fail") for check in report["checks"]]
-    bench.same("tests", [(test["name"], test["status"]) for test in facets["test"]["tests"]], checks)
-    bench.same("job", (event["job"]["namespace"], event["job"]["name"]), ("cvm", "demo"))
-
-
-def by_symlink(datasets: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {of["facets"]["symlinks"]["identifiers"][0]["name"]: of for of in datasets}
-
-
-def assertions(of: dict[str, Any]) -> list[tuple[str, bool]]:
-    told = of.get("dataQualityAssertions", {}).get("assertions", [])
-    return [(check["name"], check["success"]) for check in told]
-
-
-def checks_of(report: dict[str, Any], table: str) -> list[tuple[str, bool]]:
-    return [(check["name"], check["passed"]) for check in report["checks"] if check.get("table") == table]
-
-
-def inputs(bench: Bench, event: dict[str, Any], report: dict[str, Any]) -> None:
-    told = by_symlink(event["inputs"])
-    bench.same("inputs", sorted(told), sorted(source["source"] for source in report["sources"]))
-    for source in report["sources"]:
-        name, of = source["source"], told.get(source["source"], {})
-        if not of:
-            continue
-        figures = of["inputFacets"]["inputStatistics"]
-        true = (source["rows_read"], source["bytes"], source["objects"])
-        bench.same(f"figures of {name}", (figures["rowCount"], figures["size"], figures["fileCount"]), true)
-        bench.same(f"checks of {name}", assertions(of["inputFacets"]), checks_of(report, name))
-        bench.same(f"namespace of {name}", of["namespace"], "file")
-        bench.expect(Path(of["name"]).exists(), f"{name} is told to lie at {of['name']}, where nothing is")
-        bench.expect(bool(of["facets"]["schema"]["fields"]), f"{name} has no columns")
-
-
-def outputs(bench: Bench, event: dict[str, Any], report: dict[str, Any]) -> None:
-    told = by_symlink(event["outputs"])
-    bench.same("outputs", sorted(told), sorted(f"demo.{table['table']}" for table in report["tables"]))
-    for table in report["tables"]:
-        name, of = table["table"], told.get(f"demo.{table['table']}", {})
-        if not of:
-            continue
-        figures = of["outputFacets"]["outputStatistics"]
-        bench.same(f"figures of {name}", (figures["rowCount"], figures["size"]), (table["rows"], table["bytes"]))
-        bench.same(f"checks of {name}", assertions(of["outputFacets"]), checks_of(report, name))
-        lies = Path(of["name"])
-        bench.expect(lies.is_file() and lies.stat().st_size == table["bytes"], f"{name} does not lie at {lies}")
-        bench.same(f"whether {name} has columns", "schema" not in of["facets"], name in OWN_TABLES)
-
-
-def column_lineage(bench: Bench, event: dict[str, Any]) -> None:
-    """What is told of columns is what the documentation tells; that is derived from the same plan and rendered by other code."""
-    to = bench.work / "docs"
-    environment = os.environ | {"CVM_DEMO_RAW": f"file:{bench.work}/raw", "CVM_DEMO_LAKE": f"file:{bench.work}/lake"}
-    subprocess.run([bench.cvm, "docs", PIPELINE, "--to", str(to)], check=True, env=environment, capture_output=True)
-    text = (to / "demo.md").read_text().replace("\\", "")
-    sources = {(of["namespace"], of["name"]): name for name, of in by_symlink(event["inputs"]).items()}
-    columns = 0
-    for name, of in by_symlink(event["outputs"]).items():
-        table = name.removeprefix("demo.")
-        fields = of["facets"].get("columnLineage", {}).get("fields", {})
-        told = {
-            column: {f"{sources.get((origin['namespace'], origin['name']))}.{origin['field']}" for origin in field["inputFields"]}
-            for column, field in fields.items()
-        }
-        bench.same(f"columns of {table} beside the documentation", told, documented(text, table, set(sources.values())))
-        columns += len(told)
-    print(f"  {columns} columns follow to raw ones")
-    bench.expect(columns > 100, f"only {columns} columns have lineage")
-
-
-def documented(text: str, table: str, sources: set[str]) -> dict[str, set[str]]:
-    """The raw columns behind each column of a table, as the Markdown of `cvm docs` has them."""
-    section = text.partition(f'<a id="table-{table}"></a>')[2].partition("<a id=")[0]
-    rows = section.partition("| of the raw tables |\n")[2].partition("\n\n")[0].splitlines()[1:]
-    found = {}
-    for row in rows:
-        cells = row.strip("| ").split(" | ")
-        if len(cells) != 4:
-            continue
-        # A count of rows has no column.
-        linked = re.findall(r"(?<!rows of )\[([^\]]+)\]", cells[3])
-        columns = {of for of in linked if of.rpartition(".")[0] in sources and of not in sources}
-        if columns:
-            found[cells[0].strip("`")] = columns
-    return found
-
-
-def metrics_of_run(bench: Bench, samples: Samples, report: dict[str, Any], ended: Ended) -> None:
-    def told(name: str, *labels: str) -> dict[Any, float]:
-        """The samples of a metric by the values of labels."""
-        found = {}
-        for (sample, pairs), value in samples.items():
-            of = dict(pairs)
-            if sample == name:
-                bench.same(f"pipeline of {name}", of.pop("pipeline", None), "demo")
-                bench.same(f"labels of {name}", sorted(of), sorted(labels))
-                found[tuple(of.get(label) for label in labels)] = value
-        return found
-
-    finished = ended.last("run_finished")
-    for name, true in (
-        ("cvm_run_success", 1),
-        ("cvm_run_exit_code", 0),
-        ("cvm_run_unchanged", 0),
-        ("cvm_run_duration_seconds", finished["seconds"]),
-        ("cvm_run_as_of_timestamp_seconds", AS_OF_SECONDS),
-        ("cvm_run_commit", ended.last("committed")["commit"]),
-        ("cvm_run_threads", report["threads"]),
-        ("cvm_peak_memory_bytes", finished["peak_memory_bytes"]),
-        ("cvm_run_warnings", len(ended.warnings())),
-    ):
-        bench.same(name, told(name), {(): true})
-    completed = told("cvm_run_completed_timestamp_seconds").get((), 0)
-    bench.expect(abs(completed - time.time()) < 600, f"the run was completed at {completed}")
-    for name, key in (("rows_read", "rows_read"), ("rows_set_aside", "rows_set_aside"), ("bytes", "bytes"), ("objects", "objects")):
-        true = {(source["source"],): source[key] for source in report["sources"]}
-        bench.same(f"cvm_source_{name}", told(f"cvm_source_{name}", "source"), true)
-    for name in ("rows", "bytes"):
-        true = {(table["table"],): table[name] for table in report["tables"]}
-        bench.same(f"cvm_table_{name}", told(f"cvm_table_{name}", "table"), true)
-    seconds: dict[tuple[str, str], float] = {}
-    for stage in ended.all("stage_finished"):
-        key = (stage["stage"], stage["kind"])
-        seconds[key] = seconds.get(key, 0) + stage["seconds"]
-    stages = told("cvm_stage_duration_seconds", "stage", "kind")
-    bench.same("stages", {key: round(value, 6) for key, value in stages.items()}, {key: round(of, 6) for key, of in seconds.items()})
-    failed = {(check["name"], check["severity"]): int(not check["passed"]) for check in report["checks"]}
-    bench.same("cvm_check_failed", told("cvm_check_failed", "check", "severity"), failed)
-
-
-def trace(bench: Bench, backend: Backend, report: dict[str, Any], ended: Ended) -> None:
-    (request,) = backend.seen("POST", "/v1/traces")
-    headers = (request.headers["authorization"], request.headers["x-tenant"], request.headers["content-type"])
-    bench.same("headers of the trace", headers, (f"Bearer {OTHER_KEY}", "shop", "application/json"))
-    spans, resource, faults = spans_of(json.loads(request.body))
-    bench.faults += faults
-    bench.same("service", resource["service.name"], "marts")
-    bench.same("trace", {span.trace_id.hex() for span in spans}, {TRACE})
-    bench.same("spans of one id", len({span.span_id for span in spans}), len(spans))
-    run, *stages = spans
-    bench.same("the run's span", (run.name, run.parent_span_id.hex(), run.status.code), ("run demo", PARENT_SPAN, 1))
-    about = {of.key: of.value.string_value or of.value.int_value for of in run.attributes}
-    bench.same("the run's id", about["cvm.run_id"], report["run_id"])
-    bench.same("rows read", about["cvm.rows_read"], sum(source["rows_read"] for source in report["sources"]))
-    bench.same("parents of stages", {span.parent_span_id for span in stages}, {run.span_id})
-    true = sorted(f"{stage['kind']} {stage['stage']}" for stage in ended.all("stage_finished"))
-    bench.same("stages of the trace", sorted(span.name for span in stages), true)
-    for span in spans:
-        is_within = run.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano <= run.end_time_unix_nano
-        bench.expect(is_within, f"{span.name} is not within its run")
-    seconds = (run.end_time_unix_nano - run.start_time_unix_nano) / 1e9
-    bench.expect(0 <= seconds - ended.last("run_finished")["seconds"] < 30, f"the trace took {seconds} s")
 
 
 def unchanged(bench: Bench) -> None:
@@ -373,7 +107,8 @@ def unplanned(bench: Bench) -> None:
     shutil.copytree("sql", broken / "sql")
     shutil.copytree("pipelines", broken / "pipelines")
     text = (broken / "pipelines/demo.yml").read_text()
-    (broken / "pipelines/broken.yml").write_text(text.replace("pipeline: demo", "pipeline: broken").replace("- customers\n", "- custmers\n"))
+    text = text.replace("pipeline: demo", "pipeline: broken").replace("- customers\n", "- custmers\n")
+    (broken / "pipelines/broken.yml").write_text(text)
     with Backend() as backend:
         ended = bench.run("unplanned", backend.url, pipeline=str(broken / "pipelines/broken.yml"))
         bench.same("exit code", ended.code, 2)
@@ -392,7 +127,7 @@ def stopped(bench: Bench) -> None:
         while not backend.seen("POST", "/api/v1/lineage") and process.poll() is None and time.monotonic() - began < 60:
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
-        ended = bench.end(process, began)
+        ended = bench.end(process)
         bench.same("exit code", ended.code, 6)
         bench.lineage("stopped", backend, "START", "ABORT")
         ends(bench, bench.metrics("stopped", backend), success=0, code=6)
@@ -406,8 +141,8 @@ def told_nobody(bench: Bench, name: str, backend: str, says: str, patience: floa
     for what in ("lineage", "metrics", "the trace"):
         of = [warning for warning in warnings if warning.startswith(what)]
         bench.expect(len(of) == 1 and says in of[0], f"{name}: {len(of)} warnings of {what} that say `{says}`: {warnings}")
-    waited = ended.seconds - ended.last("run_finished").get("seconds", 0)
-    print(f"  {name}: {waited:.1f} s besides the run itself")
+    waited = (ended.at - datetime.fromisoformat(ended.last("run_finished")["time"])).total_seconds()
+    print(f"  {name}: {waited:.1f} s after the run's end")
     bench.expect(waited < patience, f"{name}: the run was kept for {waited:.1f} s")
     bench.lineage(name, None, "START", "COMPLETE")
     bench.metrics(name, None)
