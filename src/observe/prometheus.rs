@@ -8,12 +8,16 @@ use std::io;
 use std::path::Path;
 
 use super::record::Record;
+use crate::run::report::SourceReport;
 
 /// The type of what [`text`] gives.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The labels of a sample besides the pipeline.
 type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+/// A figure of a raw table.
+type Figure = fn(&SourceReport) -> u64;
 
 /// The metrics of a run that is over. All are gauges, because each run tells its own figures anew.
 pub(super) fn text(record: &Record) -> String {
@@ -93,7 +97,7 @@ fn run(page: &mut Page<'_>, record: &Record) {
 
 fn sources(page: &mut Page<'_>, record: &Record) {
     let sources = &record.report.sources;
-    let figures: [(&str, &str, fn(&crate::run::report::SourceReport) -> u64); 4] = [
+    let figures: [(&str, &str, Figure); 4] = [
         (
             "cvm_source_rows_read",
             "Rows read of a raw table: kept and set aside.",
@@ -124,14 +128,15 @@ fn sources(page: &mut Page<'_>, record: &Record) {
 
 fn tables(page: &mut Page<'_>, record: &Record) {
     let tables = &record.report.tables;
-    let of = |figure: fn(&crate::run::report::TableReport) -> u64| {
-        tables.iter().map(move |table| {
-            let labels: Labels<'_> = vec![("table", table.table.as_str())];
-            (labels, figure(table) as f64)
-        })
-    };
-    let (rows, bytes) = (of(|table| table.rows), of(|table| table.bytes));
+    let rows = tables.iter().map(|table| {
+        let labels: Labels<'_> = vec![("table", table.table.as_str())];
+        (labels, table.rows as f64)
+    });
     page.family("cvm_table_rows", "Rows of a published table.", rows);
+    let bytes = tables.iter().map(|table| {
+        let labels: Labels<'_> = vec![("table", table.table.as_str())];
+        (labels, table.bytes as f64)
+    });
     page.family("cvm_table_bytes", "Bytes of a published table.", bytes);
 }
 
