@@ -34,13 +34,14 @@ def published(bench: Bench) -> None:
         ended = bench.run("published", backend.url, OTEL_SERVICE_NAME="marts")
         bench.same("exit code", ended.code, 0)
         bench.expect("did not reach" not in ended.stderr, f"somebody was not told:\n{ended.stderr[-500:]}")
-        (manifest,) = (bench.work / "lake-published/marts/demo/_cvm/runs").glob("*.json")
-        report = json.loads(manifest.read_text())["report"]
+        (file,) = (bench.work / "lake-published/marts/demo/_cvm/runs").glob("*.json")
+        manifest = json.loads(file.read_text())
+        report = manifest["report"]
         start, complete = bench.lineage("published", backend, "START", "COMPLETE")
         bench.same("run", complete["run"]["runId"], report["run_id"])
         run_facets(bench, complete, report, ended)
         inputs(bench, complete, report)
-        outputs(bench, complete, report)
+        outputs(bench, complete, manifest)
         bench.same("what START names", [of["name"] for of in start["outputs"]], [of["name"] for of in complete["outputs"]])
         column_lineage(bench, complete)
         metrics_of_run(bench, bench.metrics("published", backend), report, ended)

@@ -13,8 +13,6 @@ from observed_bench import AS_OF, OTHER_KEY, PARENT_RUN, PARENT_SPAN, PIPELINE, 
 from observed_forms import Samples, spans_of
 
 AS_OF_SECONDS = 1_735_689_600
-# The tables that have no contract, so that nobody is told their columns.
-OWN_TABLES = {"rows_set_aside", "check_results", "model_fits", "model_calibration"}
 
 
 def run_facets(bench: Bench, event: dict[str, Any], report: dict[str, Any], ended: Ended) -> None:
@@ -60,8 +58,9 @@ def inputs(bench: Bench, event: dict[str, Any], report: dict[str, Any]) -> None:
         bench.expect(bool(of["facets"]["schema"]["fields"]), f"{name} has no columns")
 
 
-def outputs(bench: Bench, event: dict[str, Any], report: dict[str, Any]) -> None:
-    told = by_symlink(event["outputs"])
+def outputs(bench: Bench, event: dict[str, Any], manifest: dict[str, Any]) -> None:
+    told, report = by_symlink(event["outputs"]), manifest["report"]
+    columns = {table["name"]: [(of["name"], of["type"]) for of in table["columns"]] for table in manifest["tables"]}
     bench.same("outputs", sorted(told), sorted(f"demo.{table['table']}" for table in report["tables"]))
     for table in report["tables"]:
         name, of = table["table"], told.get(f"demo.{table['table']}", {})
@@ -72,7 +71,8 @@ def outputs(bench: Bench, event: dict[str, Any], report: dict[str, Any]) -> None
         bench.same(f"checks of {name}", assertions(of["outputFacets"]), checks_of(report, name))
         lies = Path(of["name"])
         bench.expect(lies.is_file() and lies.stat().st_size == table["bytes"], f"{name} does not lie at {lies}")
-        bench.same(f"whether {name} has columns", "schema" not in of["facets"], name in OWN_TABLES)
+        fields = of["facets"].get("schema", {}).get("fields", [])
+        bench.same(f"columns of {name}", [(field["name"], field["type"]) for field in fields], columns[name])
 
 
 def column_lineage(bench: Bench, event: dict[str, Any]) -> None:

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use arrow::datatypes::{Field, SchemaRef};
 use indexmap::IndexMap;
 use url::Url;
 
 use crate::plan::lineage::Traces;
 use crate::plan::{
     CHECK_RESULTS, MODEL_CALIBRATION, MODEL_FITS, Plan, PlannedOutput, PlannedSource,
-    ROWS_SET_ASIDE,
+    ROWS_SET_ASIDE, check_results_schema,
 };
+use crate::publish::published_type;
+use crate::score::{calibration_schema, fits_schema};
+use crate::source::set_aside_schema;
 use crate::store;
 
 /// A raw table, or a published one.
@@ -22,7 +26,6 @@ pub(super) struct Dataset {
     pub(super) name: String,
     /// Empty where nobody said what it is.
     pub(super) description: String,
-    /// None of the tables that cvm makes of itself.
     pub(super) columns: Vec<Column>,
 }
 
@@ -148,14 +151,41 @@ fn outputs(
         };
         outputs.insert(output.table.clone(), dataset);
     }
-    let mut own = vec![ROWS_SET_ASIDE, CHECK_RESULTS];
-    if plan.has_scores() {
-        own.extend([MODEL_FITS, MODEL_CALIBRATION]);
-    }
-    for table in own {
-        outputs.insert(table.to_owned(), named(table));
+    for (table, schema) in own_tables(plan) {
+        let columns = schema.fields().iter().map(|field| own_column(field));
+        let dataset = Dataset {
+            columns: columns.collect(),
+            ..named(table)
+        };
+        outputs.insert(table.to_owned(), dataset);
     }
     outputs
+}
+
+/// The tables that cvm makes of itself.
+fn own_tables(plan: &Plan) -> Vec<(&'static str, SchemaRef)> {
+    let mut tables = vec![
+        (ROWS_SET_ASIDE, set_aside_schema()),
+        (CHECK_RESULTS, check_results_schema()),
+    ];
+    if plan.has_scores() {
+        tables.push((MODEL_FITS, fits_schema()));
+        tables.push((MODEL_CALIBRATION, calibration_schema()));
+    }
+    tables
+}
+
+fn own_column(field: &Field) -> Column {
+    let published = published_type(field.name(), field.data_type());
+    Column {
+        name: field.name().clone(),
+        sql_type: match published {
+            Ok(sql_type) => sql_type.to_string(),
+            Err(_) => field.data_type().to_string(),
+        },
+        description: None,
+        from: Vec::new(),
+    }
 }
 
 fn published_columns(

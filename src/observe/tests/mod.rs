@@ -411,6 +411,12 @@ async fn columns_are_followed_to_the_raw_ones() {
             "model_calibration"
         ]
     );
+    let set_aside = datasets.outputs["rows_set_aside"].columns.iter();
+    let set_aside = set_aside.map(|column| format!("{} {}", column.name, column.sql_type));
+    assert_eq!(
+        set_aside.collect::<Vec<_>>()[..2],
+        ["source varchar", "file varchar"]
+    );
     let customers = &datasets.outputs["customers"];
     assert_eq!(
         named(customers),
