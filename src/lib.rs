@@ -14,7 +14,7 @@
 //! - [`spec`] mirrors the user's files and resolves nothing; a [`plan::Plan`] in hand is proven.
 //! - Only `engine/session.rs` makes or changes a `SessionContext`: planning and running share one dialect.
 //! - Nothing is visible to a reader before [`publish`] commits.
-//! - Whatever watches a run observes the same [`run::events`].
+//! - Whatever watches a run observes the same [`run::events`]: the log, the report, and those whom [`observe`] tells.
 
 pub mod cli;
 pub mod demo;
