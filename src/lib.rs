@@ -14,7 +14,7 @@
 //! - [`spec`] mirrors the user's files and resolves nothing; a [`plan::Plan`] in hand is proven.
 //! - Only `engine/session.rs` makes or changes a `SessionContext`: planning and running share one dialect.
 //! - Nothing is visible to a reader before [`publish`] commits.
-//! - Whatever watches a run observes the same [`run::events`].
+//! - Whatever watches a run observes the same [`run::events`]: the log, the report, and those whom [`observe`] tells.
 
 pub mod cache;
 pub mod cli;
@@ -22,6 +22,7 @@ pub mod demo;
 pub mod docs;
 pub mod engine;
 pub mod failure;
+pub mod observe;
 pub mod plan;
 pub mod publish;
 pub mod run;

@@ -93,6 +93,20 @@ pub(super) struct RunArguments {
     /// Write what came of the run as JSON of a kilobyte or two, for schedulers; `-` is standard output
     #[arg(long, value_name = "FILE", env = "CVM_REPORT")]
     pub(super) report: Option<PathBuf>,
+    /// Add OpenLineage's events to a file, one a line; OPENLINEAGE_URL names a backend that gets them too
+    #[arg(long, value_name = "FILE", env = "CVM_LINEAGE")]
+    pub(super) lineage: Option<PathBuf>,
+    /// Write Prometheus' metrics of the run to a file, as node_exporter collects them from `*.prom`
+    #[arg(long, value_name = "FILE", env = "CVM_METRICS")]
+    pub(super) metrics: Option<PathBuf>,
+    /// Push the same metrics to the Pushgateway at this URL
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "CVM_PUSHGATEWAY",
+        hide_env_values = true
+    )]
+    pub(super) push_metrics: Option<String>,
     #[command(flatten)]
     pub(super) limits: Limits,
 }

@@ -147,7 +147,7 @@ impl Observer for Briefing {
 }
 
 /// A failure, its cause first; of faults in the project's files the first, and how many there are.
-fn message(error: &CliError) -> String {
+pub(super) fn message(error: &CliError) -> String {
     match error {
         CliError::Problems(problems) => problems
             .first()

@@ -44,11 +44,12 @@ pub(super) async fn demo(arguments: &DemoArguments, registry: &Registry) -> Resu
     };
     let plan = compile_in(&project, PIPELINE, registry, &environment).await?;
     let what = run::WhatToRun {
+        run_id: uuid::Uuid::now_v7().to_string(),
         as_of: options.as_of,
         inputs: Inputs::default(),
         reuse: false,
         cache: None,
-        observer: None,
+        observers: Vec::new(),
     };
     let report = run::execute(
         &plan,

@@ -1,4 +1,5 @@
-//! What happens in a run. Everything that watches one observes these events: progress bar, JSON log, report.
+//! What happens in a run. Everything that watches one observes these events: progress bar, JSON log, report,
+//! lineage, metrics, traces.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;

@@ -1,8 +1,9 @@
-//! The secrets that stores were opened with, so that no error shows them.
+//! The secrets that this process was given, so that no error shows them.
 //!
 //! A server may quote the request in its answer, and object_store puts the answer into its error: S3 tells the session token where
-//! a signature is wrong. Known are the secrets among the options of stores and in the variables of providers; not what a file holds
-//! that object_store reads itself, and not what is shorter than eight characters, which would hide half of every text.
+//! a signature is wrong. Known are the secrets among the options of stores and in the variables of providers, and those with which a
+//! run is told to others; not what a file holds that object_store reads itself, and not what is shorter than eight characters, which
+//! would hide half of every text.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -43,23 +44,25 @@ pub(super) fn remember<'a>(options: impl IntoIterator<Item = (&'a String, &'a St
     }
 }
 
+/// Remembers a secret that is no store's: the key or password of whoever is told of a run.
+pub(crate) fn remember_secret(secret: &str) {
+    if secret.len() >= SHORTEST {
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(secret.to_owned());
+        known.insert(byte_serialize(secret.as_bytes()).collect());
+    }
+}
+
 fn remember_setting(name: &str, value: &str) {
     if !is_secret(name) {
         return;
     }
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut add = |secret: &str| {
-        if secret.len() >= SHORTEST {
-            known.insert(secret.to_owned());
-            known.insert(byte_serialize(secret.as_bytes()).collect());
-        }
-    };
-    add(value);
+    remember_secret(value);
     // A shared access signature is a query; what is secret of it is the signature.
     for pair in value.trim_start_matches('?').split('&') {
         if let Some(signature) = pair.strip_prefix("sig=") {
-            add(signature);
-            parse(pair.as_bytes()).for_each(|(_, decoded)| add(&decoded));
+            remember_secret(signature);
+            parse(pair.as_bytes()).for_each(|(_, decoded)| remember_secret(&decoded));
         }
     }
 }

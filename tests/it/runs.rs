@@ -83,6 +83,39 @@ fn every_raw_row_is_kept_or_set_aside() {
 }
 
 #[test]
+fn a_run_tells_others_and_publishes_where_nobody_listens() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    // A port that was free a moment ago.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let gone = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let others = [
+        "--lineage",
+        "told.jsonl",
+        "--metrics",
+        "told.prom",
+        "--push-metrics",
+        &gone,
+    ];
+    let run = run_demo(&shop, &others);
+    let log = text(&run.stderr);
+    assert_eq!(code(&run), 0, "{log}");
+    let warning = format!("metrics did not reach {gone}/metrics/job/cvm/pipeline/demo: ");
+    assert!(log.contains(&warning), "{log}");
+    let lineage = std::fs::read_to_string(shop.join("told.jsonl")).unwrap();
+    let kinds: Vec<String> = lineage
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|event| event["eventType"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(kinds, ["START", "COMPLETE"]);
+    let metrics = std::fs::read_to_string(shop.join("told.prom")).unwrap();
+    let rows = "cvm_table_rows{pipeline=\"demo\",table=\"customer_values\"} 400\n";
+    assert!(metrics.contains(rows), "{metrics}");
+}
+
+#[test]
 fn calibration_adds_up_in_every_grouping() {
     let folder = project("400");
     let shop = folder.path().join("shop");
