@@ -13,9 +13,7 @@ use super::project::plan_of;
 use super::{CliError, console, summary};
 use crate::observe::{Failure, Wanted, Watch};
 use crate::plan::Plan;
-use crate::run::{
-    self, CacheOptions, Event, Inputs, Observer, RunError, RunOptions, RunReport,
-};
+use crate::run::{self, CacheOptions, Event, Inputs, Observer, RunError, RunOptions, RunReport};
 use crate::score::Registry;
 
 pub(super) async fn run(arguments: &RunArguments, registry: &Registry) -> Result<(), CliError> {

@@ -115,7 +115,7 @@ impl Observer for Recorder {
         match event {
             Event::StageStarted { stage, kind } => spans.push(Span {
                 stage: stage.clone(),
-                kind: *kind,
+                kind,
                 began: Utc::now(),
                 ended: None,
                 rows: None,

@@ -32,7 +32,7 @@ pub(super) fn check(compiling: &mut Compiling<'_>, graph: &Graph) {
             };
             // The checks that a source file declares are about raw tables.
             let is_of_source = table.declared_at.is_some() && table.system.is_some();
-            if !may_read(node.layer, read) && !(is_of_source && read == Layer::Raw) {
+            if !may_read(node.layer, read) && (!is_of_source || read != Layer::Raw) {
                 fault(
                     sql::find_word(file, input),
                     format!(

@@ -139,7 +139,10 @@ impl<'a> Reuse<'a> {
         let entry: Entry<Reading> = self.find(kind, address)?;
         if let Some(rows) = rows {
             let kept = entry.folder.join(rows.file_name()?);
-            fs::rename(kept, rows).ok()?;
+            // The work folder may be on another drive.
+            fs::rename(&kept, rows)
+                .or_else(|_| fs::copy(&kept, rows).map(drop))
+                .ok()?;
         }
         let set_aside = entry.folder.join(SET_ASIDE);
         let recalled = provider.recall(objects, &entry.told, &set_aside);

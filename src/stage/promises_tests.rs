@@ -39,7 +39,10 @@ async fn made(sql: &str, keep: Keep) -> Result<Option<u64>, StageError> {
         keep,
     );
     let stage = stage.held_to(Promises::of(&contract()));
-    stage.run(&context(&folder, 2)).await.map(|made| made.written.map(|written| written.rows))
+    stage
+        .run(&context(&folder, 2))
+        .await
+        .map(|made| made.written.map(|written| written.rows))
 }
 
 /// What is wrong with a row, up to what to do about it.

@@ -6,8 +6,8 @@
     reason = "a test may fail loudly"
 )]
 
-mod cache;
 mod backfill;
+mod cache;
 mod checks;
 mod goldens;
 mod history;

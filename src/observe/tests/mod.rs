@@ -70,6 +70,7 @@ fn events() -> Vec<Event> {
             rows_read: 10,
             rows_kept: 9,
             rows_set_aside: 1,
+            rows_reused: 0,
         },
         Event::TableWritten {
             table: "customers".to_owned(),
@@ -372,7 +373,7 @@ fn what_is_no_trace_parent_is_none() {
 }
 
 async fn small_project() -> Plan {
-    let text = include_str!("../../tests/pipelines/ok/base.txt");
+    let text = include_str!("../../../tests/pipelines/ok/base.txt");
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for section in text.split("\n--- ").skip(1) {
         let (path, text) = section.split_once('\n').unwrap();

@@ -99,6 +99,8 @@ pub async fn backfill(
         tables,
     };
     let (events, reporter) = tell_begun(&plan, &options);
-    let result = publish::publish(&history, &options, &events, &reporter).await;
+    let result = publish::publish(&history, &options, &events, &reporter)
+        .await
+        .map_err(|error| error.with_work_folder(options.work_folder.as_deref()));
     tell_ended(&events, &reporter, result)
 }

@@ -129,7 +129,7 @@ async fn begin<'a>(
         for (table, identity) in &named {
             wanted.push(Wanted {
                 day,
-                table: *table,
+                table,
                 name: format!("{day}-{identity}"),
             });
         }
