@@ -12,7 +12,10 @@ use crate::failure::FailureKind;
 use crate::publish::PublishError;
 use crate::source::SourceError;
 use crate::stage::StageError;
-use crate::store::StoreError;
+use crate::store::{StoreError, classify};
+
+/// What object_store calls the disk of this machine.
+const LOCAL: &str = "LocalFileSystem";
 
 /// A run that failed. Nothing was published unless the publication's own error says so.
 #[derive(Debug, thiserror::Error)]
@@ -231,6 +234,9 @@ fn engine_kind(error: &DataFusionError) -> FailureKind {
     if let Some(source) = SourceError::inside(error) {
         return source.kind();
     }
+    if let Some(kind) = remote_kind(error) {
+        return kind;
+    }
     match error.find_root() {
         // What spills meets the disk, not the data.
         DataFusionError::ArrowError(arrow, _) if matches!(**arrow, ArrowError::IoError(..)) => {
@@ -240,6 +246,27 @@ fn engine_kind(error: &DataFusionError) -> FailureKind {
         DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => FailureKind::DataQuality,
         _ => FailureKind::Internal,
     }
+}
+
+/// The class of what went wrong with a store that is not this machine's, as where published tables are read back.
+fn remote_kind(error: &DataFusionError) -> Option<FailureKind> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        let boxed = inner.downcast_ref::<Box<ObjectError>>();
+        let object = inner
+            .downcast_ref::<ObjectError>()
+            .or_else(|| boxed.map(AsRef::as_ref));
+        match object {
+            Some(ObjectError::Generic { store, .. }) if *store == LOCAL => return None,
+            Some(
+                object @ (ObjectError::Generic { .. }
+                | ObjectError::PermissionDenied { .. }
+                | ObjectError::Unauthenticated { .. }),
+            ) => return Some(classify(object)),
+            _ => cause = inner.source(),
+        }
+    }
+    None
 }
 
 /// The class of an engine error or store error somewhere below `error`.
@@ -259,6 +286,8 @@ fn inner_kind(error: &PublishError) -> Option<FailureKind> {
 
 #[cfg(test)]
 mod tests {
+    use parquet::errors::ParquetError;
+
     use super::*;
 
     #[test]
@@ -267,6 +296,25 @@ mod tests {
         let kinds = [ArrowError::from(full), ArrowError::DivideByZero]
             .map(|error| engine_kind(&DataFusionError::from(error)));
         assert_eq!(kinds, [FailureKind::Internal, FailureKind::DataQuality]);
+    }
+
+    #[test]
+    fn what_a_store_refuses_is_told_from_what_it_fails_at() {
+        let failed = |store| ObjectError::Generic {
+            store,
+            source: "Server returned non-2xx status code: 503 Service Unavailable".into(),
+        };
+        let refused = ObjectError::PermissionDenied {
+            path: "customers.parquet".to_owned(),
+            source: "403".into(),
+        };
+        let kind = |error: ObjectError| engine_kind(&DataFusionError::ObjectStore(Box::new(error)));
+        assert_eq!(kind(failed("S3")), FailureKind::TransientStore);
+        assert_eq!(kind(refused), FailureKind::Configuration);
+        assert_eq!(kind(failed(LOCAL)), FailureKind::Internal);
+        let within = ParquetError::External(Box::new(failed("S3")));
+        let within = DataFusionError::ParquetError(Box::new(within));
+        assert_eq!(engine_kind(&within), FailureKind::TransientStore);
     }
 
     #[test]

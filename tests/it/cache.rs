@@ -5,7 +5,7 @@ use std::path::Path;
 
 use assert_cmd::Command;
 
-use crate::support::shop::{code, project, run_cached, run_of, text};
+use crate::support::shop::{code, files_below, project, run_cached, run_of, text};
 
 const NIGHTLY: [&str; 4] = ["run", "pipelines/demo.yml", "--as-of", "2025-01-01"];
 
@@ -25,6 +25,8 @@ fn told(log: &str) -> Told {
         let stage = event["stage"].as_str().map(str::to_owned);
         let count = |name: &str| event[name].as_u64().unwrap();
         match event["event"].as_str().unwrap() {
+            // A view is worked out where it is read.
+            "stage_finished" if event["kind"] == "sql" && event["rows"].is_null() => {}
             "stage_finished" => told.done.extend(stage),
             "reused" => told.reused.extend(stage),
             "source_read" => {
@@ -112,11 +114,7 @@ fn objects_that_were_read_before_are_not_read_again() {
     let (shop, cache) = (folder.path().join("shop"), folder.path().join("cache"));
     // The last of the objects comes a day later.
     let orders = shop.join("data/demo/raw/shop/orders");
-    let mut objects: Vec<_> = std::fs::read_dir(&orders)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    objects.sort();
+    let mut objects = files_below(&orders);
     let newest = objects.pop().unwrap();
     assert!(objects.len() > 2, "{objects:?}");
     let aside = folder.path().join("aside");

@@ -4,27 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::support::shop::{
-    TABLES, check_result, code, project, published, run_demo, run_of, text,
+    TABLES, check_result, code, files_below, project, published, run_demo, run_of, text,
 };
-
-/// Every file below a folder, sorted.
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let found = if path.is_dir() {
-                &mut folders
-            } else {
-                &mut files
-            };
-            found.push(path);
-        }
-    }
-    files.sort();
-    files
-}
 
 /// The runs of a project, oldest first, and every file below its tables with its content.
 fn lake_of(shop: &Path) -> (Vec<String>, BTreeMap<PathBuf, Vec<u8>>) {

@@ -1,6 +1,6 @@
 //! A project made by `cvm init`, run from outside: the demo's company, small enough for a debug build.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use assert_cmd::Command;
@@ -50,6 +50,25 @@ pub(crate) fn code(output: &Output) -> i32 {
 
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Every file below a folder, sorted.
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let found = if path.is_dir() {
+                &mut folders
+            } else {
+                &mut files
+            };
+            found.push(path);
+        }
+    }
+    files.sort();
+    files
 }
 
 /// A project made by `cvm init` with the raw data of `customers` customers.
