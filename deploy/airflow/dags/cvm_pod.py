@@ -64,6 +64,8 @@ with DAG(
             "CVM_MEMORY_LIMIT": f"{MEMORY_GIB * 1024 * 7 // 10}MiB",
             "CVM_WORK_FOLDER": "/work",
             "TMPDIR": "/work",
+            # The volume goes with the pod, so what is kept there would serve nobody.
+            "CVM_CACHE_SIZE": "0",
             # Airflow's sidecar takes it from here to the task's XCom.
             "CVM_REPORT": "/airflow/xcom/return.json",
         },
