@@ -318,13 +318,17 @@ def main() -> int:
         (work / "secret").write_text(f"{SECRET}\n")
         hold(Case("by-file", 0, options=by_file))
         hold(Case("by-file-refused", 2, options=by_file, environment={"ENDPOINT": f"http://127.0.0.1:{refusal.server_port}"}))
+        cache = {"CVM_CACHE": str(work / "cache"), "CVM_CACHE_SIZE": "1GiB"}
+        hold(Case("kept", 0, "run pipelines/webshop.yml --as-of 2024-06-30", cache))
+        kept = files_below(work / "cache" / "kept")
+        expect(bool(kept), f"a run kept {len(kept)} files for later ones")
         left = project.kill(Case("killed", 0))
         expect(bool(left), f"a killed run left {len(left)} files in its work folder")
         for case in bad(f"http://127.0.0.1:{refusal.server_port}"):
             hold(case)
         server.get_folder("", work / "lake")
     refusal.shutdown()
-    written = files_below(work / "lake") + files_below(project.folder) + left + [path for path in [report] if path.exists()]
+    written = files_below(work / "lake") + files_below(project.folder) + left + kept + [path for path in [report] if path.exists()]
     expect(len(files_below(work / "lake")) > 10 and report.exists(), f"{len(written)} files were written")
     found = leaks(written)
     expect(not found, f"no file holds a secret {'; '.join(found)}")
