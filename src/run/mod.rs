@@ -23,6 +23,7 @@ mod previous;
 pub mod published;
 pub mod report;
 mod reuse;
+mod sources;
 mod work;
 
 use std::path::PathBuf;
