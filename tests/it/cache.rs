@@ -116,7 +116,7 @@ fn objects_that_were_read_before_are_not_read_again() {
     let orders = shop.join("data/demo/raw/shop/orders");
     let mut objects = files_below(&orders);
     let newest = objects.pop().unwrap();
-    assert!(objects.len() > 2, "{objects:?}");
+    assert!(!objects.is_empty(), "{newest:?}");
     let aside = folder.path().join("aside");
     std::fs::rename(&newest, &aside).unwrap();
     run(&shop, &cache, &[]);
@@ -189,11 +189,16 @@ fn a_killed_run_leaves_its_work_to_the_next() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let entries = || match std::fs::read_dir(cache.join("kept")) {
-        Ok(entries) => entries.count(),
-        Err(_) => 0,
+    let has_stage = || {
+        let kept = std::fs::read_dir(cache.join("kept"));
+        let mut names = kept
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.file_name());
+        names.any(|name| name.to_str().unwrap().starts_with("stage-"))
     };
-    while entries() < 40 && killed.try_wait().unwrap().is_none() {
+    while !has_stage() && killed.try_wait().unwrap().is_none() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     killed.kill().unwrap();
