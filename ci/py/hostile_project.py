@@ -223,6 +223,7 @@ class Launcher:
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(work),
+            "CVM_CACHE_SIZE": "0",
             "TMPDIR": str(work),
             "CVM_WORK_FOLDER": str(work),
             "CVM_MEMORY_LIMIT": "256MiB",

@@ -279,16 +279,18 @@ async fn outdated_snapshots(
 ) -> Result<Vec<ObjectMeta>, PublishError> {
     // Files first, as with those of runs.
     let mut outdated = list_all(target, &target.snapshots()).await?;
+    outdated.retain(|object| is_older(object.last_modified, options.now, SNAPSHOTS_KEPT));
+    // A target without any is cleaned up whatever has become of its last manifest.
+    if outdated.is_empty() {
+        return Ok(outdated);
+    }
     let mut used = BTreeSet::new();
     if let Some(commit) = current_commit(target).await?
         && let Some(run) = run_manifest(target, &commit.run_id).await?
     {
         used.extend(run.snapshots);
     }
-    outdated.retain(|object| {
-        is_older(object.last_modified, options.now, SNAPSHOTS_KEPT)
-            && !used.contains(&target.relative(&object.location))
-    });
+    outdated.retain(|object| !used.contains(&target.relative(&object.location)));
     Ok(outdated)
 }
 
