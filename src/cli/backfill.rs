@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use super::arguments::{BackfillArguments, Step};
 use super::brief::Briefing;
-use super::progress::{Display, JsonLines};
 use super::project::plan_of;
-use super::run::{is_human, stop_on_signal};
+use super::run::{is_human, stop_on_signal, teller};
 use super::{CliError, console, summary};
-use crate::run::{Backfill, Every, Inputs, Observer, RunOptions, backfill};
+use crate::run::{Backfill, Every, Inputs, RunOptions, backfill};
 use crate::score::Registry;
 
 pub(super) async fn run(
@@ -32,11 +31,7 @@ async fn run_observed(
     let stop = stop_on_signal();
     let (plan, root) = plan_of(&arguments.pipeline, registry).await?;
     let limits = &arguments.limits;
-    let observer: Arc<dyn Observer> = if is_human(limits.log) {
-        Arc::new(Display::new())
-    } else {
-        Arc::new(JsonLines::default())
-    };
+    let observer = teller(limits.log);
     let options = RunOptions {
         as_of: arguments.to,
         inputs: Inputs::known_at(arguments.known_at),

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::arguments::{BacktestArguments, RowFormat};
-use super::progress::{Display, JsonLines};
 use super::project::plan_of;
-use super::run::{is_human, stop_on_signal};
+use super::run::{stop_on_signal, teller};
 use super::{CliError, console, summary};
 use crate::plan::Work;
-use crate::run::{Backtest, Inputs, Observer, RunOptions, backtest};
+use crate::run::{Backtest, Inputs, RunOptions, backtest};
 use crate::score::{CalibrationRow, Grouping, Period, Registry};
 
 const HEADER: [&str; 12] = [
@@ -37,11 +36,7 @@ pub(super) async fn run(
         validation.holdout_days = i64::from(days);
     }
     let limits = &arguments.limits;
-    let observer: Arc<dyn Observer> = if is_human(limits.log) {
-        Arc::new(Display::new())
-    } else {
-        Arc::new(JsonLines::default())
-    };
+    let observer = teller(limits.log);
     let options = RunOptions {
         as_of: chrono::NaiveDate::default(),
         inputs: Inputs::default(),

@@ -132,11 +132,7 @@ pub(super) async fn execute(
     limits: &Limits,
     stop: watch::Receiver<bool>,
 ) -> Result<RunReport, CliError> {
-    let observer: Arc<dyn Observer> = if is_human(limits.log) {
-        Arc::new(Display::new())
-    } else {
-        Arc::new(JsonLines::default())
-    };
+    let observer = teller(limits.log);
     let options = RunOptions {
         as_of: what.as_of,
         inputs: what.inputs,
@@ -152,6 +148,15 @@ pub(super) async fn execute(
         stop,
     };
     Ok(run::run(plan, options).await?)
+}
+
+/// Who tells standard error of a run, as the user asked for it.
+pub(super) fn teller(log: Log) -> Arc<dyn Observer> {
+    if is_human(log) {
+        Arc::new(Display::new())
+    } else {
+        Arc::new(JsonLines::default())
+    }
 }
 
 pub(super) fn is_human(log: Log) -> bool {

@@ -1,7 +1,6 @@
 //! Backtests: how the models of a pipeline would have done, had they been fitted on earlier days.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use chrono::{Days, NaiveDate};
 
@@ -49,18 +48,8 @@ pub async fn backtest(
     let mut results = Vec::new();
     for &cutoff in cutoffs {
         let days = Days::new(validation.holdout_days.unsigned_abs());
-        let options = RunOptions {
-            as_of: cutoff.checked_add_days(days).unwrap_or(NaiveDate::MAX),
-            inputs: options.inputs.clone(),
-            observers: Vec::new(),
-            clock: Arc::clone(&options.clock),
-            stop: options.stop.clone(),
-            run_id: options.run_id.clone(),
-            work_folder: options.work_folder.clone(),
-            cache: None,
-            root: options.root.clone(),
-            ..*options
-        };
+        let as_of = cutoff.checked_add_days(days).unwrap_or(NaiveDate::MAX);
+        let options = options.apart(as_of, options.inputs.clone());
         let mut learned = Learned::default();
         let mut stop = options.stop.clone();
         let fit = async {

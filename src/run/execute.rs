@@ -149,14 +149,12 @@ async fn publish(
     let pool = Pool::new(options.threads)
         .map_err(|error| machine("threads")(std::io::Error::other(error)))?;
     let target = open_target(plan, &options.root)?;
-    let begun = tokio::select! {
-        begun = begin(plan, options, events, &target, &pool) => begun?,
-        () = asked_to_stop(options) => {
-            // Its marker may be up already.
-            drop(within_grace(options, Publication::withdraw(&target, &options.run_id)).await);
-            return Err(RunError::Terminated);
-        }
-    };
+    let begun = unless_stopped(
+        options,
+        &target,
+        begin(plan, options, events, &target, &pool),
+    )
+    .await?;
     let Some(publication) = begun else {
         return Ok(());
     };
@@ -256,6 +254,22 @@ async fn begin(
         progress: None,
     };
     Ok(Some(Publication::begin(target.clone(), begin).await?))
+}
+
+/// What `begin` gives, unless the process is asked to stop before that.
+pub(super) async fn unless_stopped<T>(
+    options: &RunOptions,
+    target: &Target,
+    begin: impl Future<Output = Result<T, RunError>>,
+) -> Result<T, RunError> {
+    tokio::select! {
+        begun = begin => begun,
+        () = asked_to_stop(options) => {
+            // Its marker may be up already.
+            drop(within_grace(options, Publication::withdraw(target, &options.run_id)).await);
+            Err(RunError::Terminated)
+        }
+    }
 }
 
 /// Resolves when the process is asked to stop.

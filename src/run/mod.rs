@@ -84,6 +84,22 @@ pub struct CacheOptions {
 }
 
 impl RunOptions {
+    /// The same for work as of another day that nobody watches and that keeps nothing.
+    fn apart(&self, as_of: NaiveDate, inputs: Inputs) -> Self {
+        Self {
+            as_of,
+            inputs,
+            observers: Vec::new(),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+            run_id: self.run_id.clone(),
+            work_folder: self.work_folder.clone(),
+            cache: None,
+            root: self.root.clone(),
+            ..*self
+        }
+    }
+
     /// The days that the models of a run look at.
     pub fn days(&self, plan: &Plan) -> FitContext {
         let validation = plan.settings.value.validation;

@@ -1,7 +1,6 @@
 //! The objects that a backfill reads, and what they say of its snapshots.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::super::RunOptions;
 use super::super::error::RunError;
@@ -44,23 +43,14 @@ impl Found {
 
     /// `options` that read exactly these objects.
     pub(super) fn alone(&self, options: &RunOptions) -> RunOptions {
-        RunOptions {
-            inputs: Inputs {
-                selection: Selection::Recorded {
-                    run_id: options.run_id.clone(),
-                    objects: self.objects.clone(),
-                },
-                replay_of: None,
+        let inputs = Inputs {
+            selection: Selection::Recorded {
+                run_id: options.run_id.clone(),
+                objects: self.objects.clone(),
             },
-            observers: Vec::new(),
-            clock: Arc::clone(&options.clock),
-            stop: options.stop.clone(),
-            run_id: options.run_id.clone(),
-            work_folder: options.work_folder.clone(),
-            cache: None,
-            root: options.root.clone(),
-            ..*options
-        }
+            replay_of: None,
+        };
+        options.apart(options.as_of, inputs)
     }
 
     /// A name for all that decides the rows of `table` but the as-of day: the plan, and the objects that it is made of.

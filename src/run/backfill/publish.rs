@@ -8,7 +8,7 @@ use super::super::RunOptions;
 use super::super::checks::{PUBLISHED, contract_held};
 use super::super::error::RunError;
 use super::super::events::{Event, Events};
-use super::super::execute::{asked_to_stop, commit, within_grace};
+use super::super::execute::{asked_to_stop, commit, unless_stopped, within_grace};
 use super::super::inputs::is_whole;
 use super::super::report::Reporter;
 use super::found::Found;
@@ -34,14 +34,12 @@ pub(super) async fn publish(
         source: std::io::Error::other(error),
     })?;
     let target = open_history(history.plan, &options.root)?;
-    let begun = tokio::select! {
-        begun = begin(history, options, events, &target, &pool) => begun?,
-        () = asked_to_stop(options) => {
-            // Its marker may be up already.
-            drop(within_grace(options, Publication::withdraw(&target, &options.run_id)).await);
-            return Err(RunError::Terminated);
-        }
-    };
+    let begun = unless_stopped(
+        options,
+        &target,
+        begin(history, options, events, &target, &pool),
+    )
+    .await?;
     let Some(begun) = begun else {
         return Ok(());
     };
