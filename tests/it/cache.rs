@@ -186,6 +186,7 @@ fn a_killed_run_leaves_its_work_to_the_next() {
     let mut killed = std::process::Command::new(binary.get_program())
         .current_dir(&shop)
         .args(NIGHTLY)
+        .env_remove("CVM_CACHE_SIZE")
         .env("CVM_CACHE", &cache)
         .stderr(std::process::Stdio::null())
         .spawn()
