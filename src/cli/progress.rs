@@ -80,6 +80,15 @@ impl Observer for Display {
                 self.bar
                     .println(format!("  {kind:<9} {stage}, done before"));
             }
+            Event::PutTogether {
+                stage,
+                parts,
+                parts_reused,
+            } => {
+                self.bar.println(format!(
+                    "            {stage} of {parts} parts, {parts_reused} of them done before"
+                ));
+            }
             Event::SnapshotStarted {
                 as_of,
                 number,

@@ -406,6 +406,20 @@ impl Session {
         Ok(Arc::new(ListingTable::try_new(config)?))
     }
 
+    /// A Parquet file on this machine as a table.
+    ///
+    /// # Errors
+    /// When its path is no URL.
+    pub fn parquet_file(
+        &self,
+        file: &std::path::Path,
+        schema: SchemaRef,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let url = url::Url::from_file_path(file)
+            .map_err(|()| DataFusionError::Internal(format!("{} is no URL", file.display())))?;
+        self.parquet_objects(&[url], schema)
+    }
+
     /// The Parquet files of a folder on this machine as a table, whose rows lie as `layout` says.
     ///
     /// # Errors

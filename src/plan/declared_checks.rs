@@ -539,6 +539,7 @@ impl About<'_> {
                 _ => "one row a row that breaks it".to_owned(),
             },
             key: query.key.into_iter().map(Spanned::unplaced).collect(),
+            incremental: None,
             check: Some(CheckDeclaration {
                 severity: check.severity,
                 max_rows: check.max_rows,

@@ -10,6 +10,7 @@ mod declared_checks;
 mod definitions;
 mod entity;
 mod graph;
+mod incremental;
 pub mod lineage;
 pub mod parameters;
 pub mod render;
@@ -178,6 +179,8 @@ pub struct PlannedStage {
     pub uses: usize,
     /// How it is made.
     pub work: Work,
+    /// The raw table that it groups, where its groups are kept in parts, one for each object.
+    pub in_parts_of: Option<String>,
 }
 
 impl PlannedStage {

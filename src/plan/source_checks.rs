@@ -39,6 +39,7 @@ pub(super) fn contract_of(source: &DeclaredSource) -> TableFile {
         key: places
             .map(|(name, _, _)| Spanned::unplaced(name.to_owned()))
             .into(),
+        incremental: None,
         check: None,
         checks: table.checks.clone(),
         columns,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 
 use crate::engine::types::{arrow_type, sql_type};
@@ -16,7 +17,8 @@ use super::graph::{Graph, Node};
 use super::lineage::{self, TableLineage};
 use super::score::CheckedScore;
 use super::{
-    Layer, ParameterValue, PlannedStage, Work, entity, parameters, rules, sql, table_reference,
+    Layer, ParameterValue, PlannedStage, Work, entity, incremental, parameters, rules, sql,
+    table_reference,
 };
 
 /// Gives every table its schema, in order, and proves that SQL, contracts and scorers agree.
@@ -35,6 +37,7 @@ pub(super) async fn type_check(
         let Some(node) = graph.nodes.get(name) else {
             continue;
         };
+        let mut in_parts_of = None;
         let (schema, contract, work, lineage) = match node.layer {
             Layer::Raw => {
                 if let Some(source) = compiling.sources.get(name) {
@@ -75,6 +78,9 @@ pub(super) async fn type_check(
             Layer::Staging | Layer::Intermediate | Layer::Mart | Layer::Check => {
                 match check_sql(compiling, name, node, &bound).await {
                     Some(checked) => {
+                        let plan = &checked.plan;
+                        in_parts_of =
+                            incremental::prove(compiling, graph, name, plan, &bound).await;
                         all_scans.insert(name.clone(), checked.scans);
                         (
                             checked.schema,
@@ -97,6 +103,7 @@ pub(super) async fn type_check(
             lineage,
             uses: 0,
             work,
+            in_parts_of,
         });
     }
     graph.scans = all_scans;
@@ -272,6 +279,7 @@ struct CheckedSql {
     statement: Statement,
     scans: BTreeMap<String, usize>,
     lineage: TableLineage,
+    plan: LogicalPlan,
 }
 
 /// Plans a SQL table; where that fails its contract stands in, so that what reads it is checked all the same.
@@ -348,5 +356,6 @@ async fn check_sql(
         statement: parsed.statement.clone(),
         scans,
         lineage: lineage::of(&plan),
+        plan,
     })
 }

@@ -24,6 +24,8 @@ pub(super) struct Addresses {
     /// Empty where it cannot be told which build this is: then nothing has an address.
     build: String,
     of_tables: BTreeMap<String, String>,
+    /// What decides a table's rows but for the objects that they are read from.
+    shapes: BTreeMap<String, String>,
 }
 
 impl Addresses {
@@ -32,6 +34,7 @@ impl Addresses {
         Self {
             build: build().unwrap_or_default(),
             of_tables: BTreeMap::new(),
+            shapes: BTreeMap::new(),
         }
     }
 
@@ -44,6 +47,12 @@ impl Addresses {
     pub(super) fn of_made(&self, what: &str, table: &str) -> Option<String> {
         let table = self.of(table)?;
         Some(fingerprint([self.build.as_str(), what, table]))
+    }
+
+    /// The address of what `stage` makes of a slice of a raw table, which it reads alone.
+    pub(super) fn of_part(&self, stage: &str, slice: &str) -> Option<String> {
+        let shape = self.shapes.get(stage)?;
+        Some(fingerprint([self.build.as_str(), "part", shape, slice]))
     }
 
     /// Notes a raw table; returns the addresses of its slices.
@@ -60,6 +69,8 @@ impl Addresses {
             ..source.table.clone()
         };
         let declared = format!("{read:?} {:?}", source.tolerance);
+        let shape = fingerprint([source.name.as_str(), &declared, url]);
+        self.shapes.insert(source.name.clone(), shape);
         let address = |slice: &Range<usize>| {
             if self.build.is_empty() {
                 return None;
@@ -86,48 +97,51 @@ impl Addresses {
         days: &FitContext,
         threads: usize,
     ) {
-        for stage in &plan.stages {
-            if let Some(address) = self.of_stage(stage, values, days, threads) {
-                self.of_tables.insert(stage.name.clone(), address);
-            }
-        }
-    }
-
-    fn of_stage(
-        &self,
-        stage: &PlannedStage,
-        values: &BTreeMap<String, ParameterValue>,
-        days: &FitContext,
-        threads: usize,
-    ) -> Option<String> {
         if self.build.is_empty() {
-            return None;
+            return;
         }
-        let work = match &stage.work {
-            Work::Sql(statement) => {
-                let mut statement = statement.as_ref().clone();
-                parameters::bind(&mut statement, values);
-                let contract = stage.contract.as_deref();
-                let key = contract.and_then(|file| file.key.first());
-                let key = key.map(|key| &key.value);
-                // Rows that are written down were held to it.
-                let promises = contract.and_then(Promises::of);
-                // How the rows lie depends on the threads.
-                format!("sql {threads} {key:?} {promises:?} {statement}")
+        for stage in &plan.stages {
+            let made = made_by(stage, values, days, threads);
+            for known in [&mut self.of_tables, &mut self.shapes] {
+                let of_inputs = stage.inputs.iter().map(|input| known.get(input));
+                let Some(of_inputs) = of_inputs.collect::<Option<Vec<_>>>() else {
+                    continue;
+                };
+                let inputs = stage.inputs.iter().zip(of_inputs);
+                let inputs = inputs.flat_map(|(input, address)| [input.as_str(), address]);
+                let parts = [self.build.as_str(), stage.name.as_str(), &made];
+                let address = fingerprint(parts.into_iter().chain(inputs));
+                known.insert(stage.name.clone(), address);
             }
-            Work::Union(tables) => format!("union {tables:?}"),
-            Work::Score {
-                scorer, declared, ..
-            } => format!("score {scorer} {days:?} {declared}"),
-        };
-        let schema = format!("{:?}", stage.schema.fields());
-        let mut made_of = vec![self.build.clone(), stage.name.clone(), work, schema];
-        for input in &stage.inputs {
-            made_of.push(input.clone());
-            made_of.push(self.of(input)?.clone());
         }
-        Some(fingerprint(made_of.iter().map(String::as_str)))
     }
+}
+
+/// All that decides what a stage makes of its inputs.
+fn made_by(
+    stage: &PlannedStage,
+    values: &BTreeMap<String, ParameterValue>,
+    days: &FitContext,
+    threads: usize,
+) -> String {
+    let work = match &stage.work {
+        Work::Sql(statement) => {
+            let mut statement = statement.as_ref().clone();
+            parameters::bind(&mut statement, values);
+            let contract = stage.contract.as_deref();
+            let key = contract.and_then(|file| file.key.first());
+            let key = key.map(|key| &key.value);
+            // Rows that are written down were held to it.
+            let promises = contract.and_then(Promises::of);
+            // How the rows lie depends on the threads.
+            format!("sql {threads} {key:?} {promises:?} {statement}")
+        }
+        Work::Union(tables) => format!("union {tables:?}"),
+        Work::Score {
+            scorer, declared, ..
+        } => format!("score {scorer} {days:?} {declared}"),
+    };
+    format!("{work} {:?}", stage.schema.fields())
 }
 
 /// What tells the content of an object from any other; none where nothing does.

@@ -74,6 +74,15 @@ pub enum Event {
         /// Rows written, where the stage writes any.
         rows: Option<u64>,
     },
+    /// A stage was put together of parts, one for each object of a raw table or for a few.
+    PutTogether {
+        /// The table.
+        stage: String,
+        /// How many.
+        parts: usize,
+        /// Those of them that an earlier run worked out.
+        parts_reused: usize,
+    },
     /// A backfill began to make what it lacks of an as-of day.
     SnapshotStarted {
         /// The as-of day.

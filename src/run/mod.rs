@@ -19,6 +19,7 @@ mod failed;
 mod inputs;
 pub mod machine;
 mod outputs;
+mod parts;
 mod previous;
 pub mod published;
 pub mod report;

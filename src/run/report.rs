@@ -84,6 +84,12 @@ pub struct StageReport {
     pub seconds: f64,
     /// Whether an earlier run did it.
     pub reused: bool,
+    /// How many parts it was put together of, one for each object of a raw table or for a few, where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<usize>,
+    /// How many of them an earlier run worked out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts_reused: Option<usize>,
 }
 
 /// The rows of a history's table as of one day.
@@ -174,6 +180,8 @@ impl Observer for Reporter {
                         rows,
                         seconds,
                         reused: false,
+                        parts: None,
+                        parts_reused: None,
                     }),
                 }
             }
@@ -197,7 +205,20 @@ impl Observer for Reporter {
                     rows,
                     seconds: 0.0,
                     reused: true,
+                    parts: None,
+                    parts_reused: None,
                 });
+            }
+            Event::PutTogether {
+                stage,
+                parts,
+                parts_reused,
+            } => {
+                let mut told = report.stages.iter_mut().rev();
+                if let Some(known) = told.find(|known| known.stage == stage) {
+                    known.parts = Some(parts);
+                    known.parts_reused = Some(parts_reused);
+                }
             }
             Event::SourceRead {
                 source,

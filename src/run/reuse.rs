@@ -138,11 +138,7 @@ impl<'a> Reuse<'a> {
         let kind = kind_of(rows);
         let entry: Entry<Reading> = self.find(kind, address)?;
         if let Some(rows) = rows {
-            let kept = entry.folder.join(rows.file_name()?);
-            // The work folder may be on another drive.
-            fs::rename(&kept, rows)
-                .or_else(|_| fs::copy(&kept, rows).map(drop))
-                .ok()?;
+            take(&entry.folder.join(rows.file_name()?), rows).ok()?;
         }
         let set_aside = entry.folder.join(SET_ASIDE);
         let recalled = provider.recall(objects, &entry.told, &set_aside);
@@ -188,6 +184,18 @@ impl<'a> Reuse<'a> {
         }
     }
 
+    /// Whether an earlier run worked a part of a table out; its rows become `file`.
+    pub(super) fn part(&self, address: &str, file: &Path) -> bool {
+        let entry: Option<Entry<()>> = self.find("part", address);
+        let kept = entry.and_then(|entry| Some(entry.folder.join(file.file_name()?)));
+        kept.is_some_and(|kept| take(&kept, file).is_ok())
+    }
+
+    /// Keeps a part of a table, whose rows lie in `file`.
+    pub(super) fn keep_part(&self, address: &str, file: &Path) {
+        self.keep("part", address, &[file.to_owned()], &());
+    }
+
     /// An output as an earlier run encoded it: its file, and what is told of it.
     pub(super) fn output(&self, address: &str) -> Option<(TableManifest, PathBuf)> {
         let entry: Entry<TableManifest> = self.find("output", address)?;
@@ -227,6 +235,11 @@ impl<'a> Reuse<'a> {
             });
         }
     }
+}
+
+/// Moves a file of the cache to its place in the work folder, which may be on another drive.
+fn take(kept: &Path, place: &Path) -> std::io::Result<()> {
+    fs::rename(kept, place).or_else(|_| fs::copy(kept, place).map(drop))
 }
 
 fn kind_of(rows: Option<&Path>) -> &'static str {

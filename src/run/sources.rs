@@ -213,6 +213,17 @@ impl RunAtWork<'_> {
 }
 
 impl Slices {
+    /// All slices in their order, each with its address where it has one.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Range<usize>, Option<&String>)> {
+        let all = self.all.iter();
+        all.map(|(objects, address)| (objects, address.as_ref()))
+    }
+
+    /// Whether their rows are written down, a file each.
+    pub(super) fn are_parsed(&self) -> bool {
+        self.are_parsed
+    }
+
     /// The slices that were read by this run and whose rows are written nowhere, with their addresses.
     fn unparsed(&self) -> impl Iterator<Item = (&Range<usize>, &String)> {
         let all = self.all.iter().enumerate();

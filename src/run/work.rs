@@ -18,7 +18,7 @@ use crate::plan::{ParameterValue, Plan, PlannedStage, Work, parameters, table_re
 use crate::publish::SourceManifest;
 use crate::score::{CalibrationRow, FitContext, FitRow, Pool};
 use crate::source::{RawTableProvider, SetAside};
-use crate::stage::{Keep, ScoreStage, Spool, SqlStage, Stage, StageContext, UnionStage};
+use crate::stage::{Keep, RawSlice, ScoreStage, Spool, SqlStage, Stage, StageContext, UnionStage};
 
 /// How often watchers are told how far a stage is.
 const TICK: Duration = Duration::from_millis(250);
@@ -127,7 +127,7 @@ impl<'a> RunAtWork<'a> {
             (true, false) => Keep::IfCostly,
             (true, true) => Keep::Always,
         };
-        let stage = self.stage_of(planned, keep);
+        let stage = self.stage_of(planned, keep, None);
         let kind = if matches!(planned.work, Work::Score { .. }) {
             "score"
         } else {
@@ -148,9 +148,18 @@ impl<'a> RunAtWork<'a> {
                 made
             }
             None => {
+                let (parts, stage) = match self.parts_of(planned)? {
+                    Some((parts, missing)) => {
+                        (Some(parts), self.stage_of(planned, keep, Some(missing)))
+                    }
+                    None => (None, stage),
+                };
                 let made = self
                     .watched(stage.name(), kind, written, stage.run(&self.context))
                     .await?;
+                if let Some(parts) = parts {
+                    self.keep_parts(&parts)?;
+                }
                 if let Some(address) = address {
                     self.reuse.keep_stage(address, &made);
                 }
@@ -252,8 +261,13 @@ impl<'a> RunAtWork<'a> {
         });
     }
 
-    /// The stage that does what was planned, its parameters bound.
-    fn stage_of(&self, planned: &PlannedStage, keep: Keep) -> Box<dyn Stage> {
+    /// The stage that does what was planned, its parameters bound; where it is made in parts, of all but those of `missing`.
+    fn stage_of(
+        &self,
+        planned: &PlannedStage,
+        keep: Keep,
+        missing: Option<Vec<RawSlice>>,
+    ) -> Box<dyn Stage> {
         let (name, inputs) = (planned.name.clone(), planned.inputs.clone());
         let schema = Arc::clone(&planned.schema);
         match &planned.work {
@@ -265,7 +279,11 @@ impl<'a> RunAtWork<'a> {
                 let promises = planned.contract.as_deref();
                 let promises = promises.and_then(crate::stage::Promises::of);
                 let stage = SqlStage::new(name, inputs, schema, statement, keep).held_to(promises);
-                Box::new(stage.together_by(key.map(|column| column.value.clone())))
+                let stage = stage.together_by(key.map(|column| column.value.clone()));
+                Box::new(match missing {
+                    Some(missing) => stage.in_parts(missing, self.threads),
+                    None => stage,
+                })
             }
             Work::Union(_) => Box::new(UnionStage::new(name, inputs, schema)),
             Work::Score { checked, .. } => {

@@ -22,6 +22,11 @@ pub struct TableFile {
     /// The columns that tell rows apart: unique and never null. Published rows are sorted by them.
     #[schemars(with = "Vec<String>")]
     pub key: Vec<Spanned<String>>,
+    /// Whether its groups are kept for later runs, those of each object of the raw table that it groups: such a run works out the groups
+    /// of new objects alone. The SQL must group rows of one raw table, each worked out on its own, by functions whose parts make
+    /// the same whole to the last digit.
+    #[schemars(with = "Option<bool>")]
+    pub incremental: Option<Spanned<bool>>,
     /// What a check is; only below `sql/checks`, where each row of the table breaks the check.
     #[schemars(with = "Option<CheckDeclaration>")]
     pub check: Option<CheckDeclaration>,

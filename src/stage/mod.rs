@@ -3,6 +3,9 @@
 mod error;
 #[cfg(test)]
 mod layout_tests;
+mod parts;
+#[cfg(test)]
+mod parts_tests;
 mod promises;
 #[cfg(test)]
 mod promises_tests;
@@ -27,6 +30,7 @@ use crate::engine::{Layout, Session};
 use crate::score::{CalibrationRow, FitRow, Pool};
 
 pub use error::StageError;
+pub use parts::parts_of;
 pub use promises::{BrokenPromise, Promises};
 pub use raw::{RawSlice, RawStage};
 pub use score::ScoreStage;

@@ -12,7 +12,7 @@ use super::spool::part_of;
 use super::{Findings, Made, Stage, StageContext, StageError, Written};
 use crate::engine::Layout;
 
-/// A part of a raw table that goes into a file of its own.
+/// A part of a raw table that goes into a file of its own, or whose groups do.
 pub struct RawSlice {
     /// The number of its file.
     pub index: usize,

@@ -10,9 +10,10 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream_partitioned;
 use datafusion::sql::parser::Statement;
 
+use super::parts;
 use super::promises::{self, Promises};
 use super::spool::part_of;
-use super::{Findings, Made, Stage, StageContext, StageError};
+use super::{Findings, Made, RawSlice, Stage, StageContext, StageError};
 use crate::engine::Layout;
 
 /// Whether the rows of a table are written down.
@@ -35,6 +36,7 @@ pub struct SqlStage {
     keep: Keep,
     together_by: Option<String>,
     promises: Option<Arc<Promises>>,
+    parts: Option<(Vec<RawSlice>, usize)>,
 }
 
 impl SqlStage {
@@ -54,6 +56,7 @@ impl SqlStage {
             keep,
             together_by: None,
             promises: None,
+            parts: None,
         }
     }
 
@@ -68,6 +71,14 @@ impl SqlStage {
     #[must_use]
     pub fn held_to(mut self, promises: Option<Promises>) -> Self {
         self.promises = promises.map(Arc::new);
+        self
+    }
+
+    /// Its groups are put together of those of the slices of the raw table that it groups, `threads` of which are worked out at a
+    /// time. Of slices that are not given the groups lie in their files already.
+    #[must_use]
+    pub fn in_parts(mut self, slices: Vec<RawSlice>, threads: usize) -> Self {
+        self.parts = Some((slices, threads));
         self
     }
 }
@@ -93,6 +104,12 @@ impl Stage for SqlStage {
             .plan(self.statement.clone())
             .await
             .map_err(failed())?;
+        let plan = match &self.parts {
+            Some((slices, threads)) => {
+                parts::put_together(&self.name, &plan, slices, *threads, context).await?
+            }
+            None => plan,
+        };
         let plan = context
             .session
             .in_shape(plan, &self.schema)

@@ -201,6 +201,7 @@ pub(super) fn contract() -> TableFile {
         key: [CUSTOMER, DATE, "scheme"]
             .map(|name| Spanned::unplaced(name.to_owned()))
             .into(),
+        incremental: None,
         check: None,
         checks: IndexMap::new(),
         columns: columns
