@@ -5,12 +5,20 @@
 //! holds all rows of its input. Where the input is sorted by the partition, both can be had: rows are gathered until some
 //! partitions are whole, and these go through the second operator. A partition that turns out to be long, and all that
 //! comes after it, goes through the first, so that what is held stays small.
+//!
+//! The functions that SQL most often has over a customer's rows take neither: [`direct`] works them out over all partitions
+//! that are whole, and what it does not take goes the ways of the engine.
+
+mod direct;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
-use arrow::compute::partition;
+use arrow::compute::{concat_batches, partition};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
@@ -29,6 +37,8 @@ use datafusion::physical_plan::{
     InputDistributionRequirements, InputOrderMode, PlanProperties, ReplaceChildrenOptions,
 };
 use futures::{StreamExt, TryStreamExt, stream};
+
+use direct::Direct;
 
 /// Rows of one partition from which on it counts as long.
 const LONG: usize = 65_536;
@@ -69,6 +79,8 @@ struct ShortWindowsExec {
     /// What tells one partition from the next.
     keys: Vec<PhysicalSortExpr>,
     ordering: LexOrdering,
+    /// `None` where whole partitions take the engine too.
+    direct: Option<Direct>,
     long: usize,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -89,6 +101,7 @@ impl ShortWindowsExec {
             streaming: streaming.clone(),
             keys: streaming.partition_by_sort_keys().ok()?,
             ordering,
+            direct: Direct::of(streaming.window_expr(), &streaming.input().schema()),
             long: LONG,
             metrics: ExecutionPlanMetricsSet::new(),
         })
@@ -167,6 +180,7 @@ impl ExecutionPlan for ShortWindowsExec {
             streaming: self.streaming.clone(),
             keys: self.keys.clone(),
             ordering: self.ordering.clone(),
+            direct: self.direct.clone(),
             metrics: BaselineMetrics::new(&self.metrics, partition),
             context: Arc::clone(&context),
         };
@@ -239,39 +253,39 @@ impl Work {
     }
 }
 
-/// The windows that are wanted, and the two ways to them.
+/// The windows that are wanted, and the ways to them.
 struct Windows {
     streaming: BoundedWindowAggExec,
     keys: Vec<PhysicalSortExpr>,
     ordering: LexOrdering,
+    direct: Option<Direct>,
     metrics: BaselineMetrics,
     context: Arc<TaskContext>,
 }
 
 impl Windows {
-    /// The row of `batch` on which its last partition begins.
-    fn start_of_last_partition(&self, batch: &RecordBatch) -> Result<usize> {
-        if batch.num_rows() == 0 {
-            return Ok(0);
-        }
+    /// Where the partitions of `batch` lie, of which the first may have begun before it and the last may go on after it.
+    fn partitions(&self, batch: &RecordBatch) -> Result<Vec<Range<usize>>> {
         let values = self.keys.iter().map(|key| {
             let values = key.expr.evaluate(batch)?;
             values.into_array(batch.num_rows())
         });
-        let ranges = partition(&values.collect::<Result<Vec<_>>>()?)?.ranges();
-        Ok(ranges.last().map_or(0, |last| last.start))
+        Ok(partition(&values.collect::<Result<Vec<_>>>()?)?.ranges())
     }
 
-    /// `rows` with their windows. All rows are in hand, so that no time passes in waiting.
+    /// The row of `batch` on which its last partition begins.
+    fn start_of_last_partition(&self, batch: &RecordBatch) -> Result<usize> {
+        let partitions = self.partitions(batch)?;
+        Ok(partitions.last().map_or(0, |last| last.start))
+    }
+
+    /// `rows` with their windows.
     async fn of_whole_partitions(&self, rows: Held) -> Result<SendableRecordBatchStream> {
         let _timer = self.metrics.elapsed_compute().timer();
-        let batches = stream::iter(rows.batches.into_iter().map(Ok));
-        let rows = RecordBatchStreamAdapter::new(self.streaming.input().schema(), batches);
-        let input = once(Box::pin(rows), self.ordering.clone())?;
-        let windows = self.streaming.window_expr().to_vec();
-        let windows = WindowAggExec::try_new(windows, input, false)?;
-        let batches = windows.execute(0, Arc::clone(&self.context))?;
-        let batches: Vec<RecordBatch> = batches.try_collect().await?;
+        let batches = match &self.direct {
+            Some(direct) => self.directly(direct, &rows)?,
+            None => self.by_the_engine(rows).await?,
+        };
         for batch in &batches {
             self.metrics.record_output(batch.num_rows());
         }
@@ -280,6 +294,28 @@ impl Windows {
             self.streaming.schema(),
             batches,
         )))
+    }
+
+    fn directly(&self, direct: &Direct, rows: &Held) -> Result<Vec<RecordBatch>> {
+        if rows.rows == 0 {
+            return Ok(Vec::new());
+        }
+        let rows = concat_batches(&self.streaming.input().schema(), &rows.batches)?;
+        let windows = direct.evaluate(&rows, &self.partitions(&rows)?)?;
+        let columns = rows.columns().iter().cloned().chain(windows).collect();
+        let rows = RecordBatch::try_new(self.streaming.schema(), columns)?;
+        Ok(vec![rows])
+    }
+
+    /// All rows are in hand, so that no time passes in waiting.
+    async fn by_the_engine(&self, rows: Held) -> Result<Vec<RecordBatch>> {
+        let batches = stream::iter(rows.batches.into_iter().map(Ok));
+        let rows = RecordBatchStreamAdapter::new(self.streaming.input().schema(), batches);
+        let input = once(Box::pin(rows), self.ordering.clone())?;
+        let windows = self.streaming.window_expr().to_vec();
+        let windows = WindowAggExec::try_new(windows, input, false)?;
+        let batches = windows.execute(0, Arc::clone(&self.context))?;
+        batches.try_collect().await
     }
 
     /// The windows of all rows that are left, streamed by the engine: what is held begins with a partition.
@@ -336,92 +372,5 @@ impl PartitionStream for Once {
                 failure,
             ))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use datafusion::execution::session_state::SessionStateBuilder;
-    use datafusion::physical_plan::collect;
-    use datafusion::prelude::{SessionConfig, SessionContext};
-
-    use super::*;
-
-    const SQL: &str = "select k, n, row_number() over days as number, first_value(n) over days as first,
-            lag(n) over days as previous, lead(n) over days as next, sum(n) over days as total
-        from numbers window days as (partition by k, l order by n rows between unbounded preceding and current row)";
-
-    /// Partitions of one to forty rows, on two streams, in batches of three rows; some keys are null.
-    async fn context() -> SessionContext {
-        let config = SessionConfig::new()
-            .with_target_partitions(2)
-            .with_batch_size(3);
-        let state = SessionStateBuilder::new()
-            .with_config(config)
-            .with_default_features()
-            .build();
-        let context = SessionContext::new_with_state(state);
-        let sql = "create table numbers as
-            select case when n % 41 > 0 then cast(n % 41 % 7 as text) end as k, n % 2 = 0 as l, n
-            from (select unnest(generate_series(1, 400)) as n)";
-        context.sql(sql).await.unwrap().collect().await.unwrap();
-        context
-    }
-
-    async fn rows(plan: Arc<dyn ExecutionPlan>, context: &SessionContext) -> Vec<String> {
-        let batches = collect(plan, context.task_ctx()).await.unwrap();
-        let text = arrow::util::pretty::pretty_format_batches(&batches).unwrap();
-        let mut rows: Vec<_> = text.to_string().lines().map(str::to_owned).collect();
-        rows.sort();
-        rows
-    }
-
-    fn with_long(plan: Arc<dyn ExecutionPlan>, long: usize) -> Arc<dyn ExecutionPlan> {
-        let placed = plan.transform_up(|node| {
-            let Some(windows) = node.downcast_ref::<BoundedWindowAggExec>() else {
-                return Ok(Transformed::no(node));
-            };
-            let short = ShortWindowsExec::of(windows).unwrap();
-            Ok(Transformed::yes(
-                Arc::new(ShortWindowsExec { long, ..short }) as _,
-            ))
-        });
-        placed.data().unwrap()
-    }
-
-    #[tokio::test]
-    async fn partitions_short_and_long_give_the_rows_of_the_engine() {
-        let context = context().await;
-        let plan = || async {
-            let frame = context.sql(SQL).await.unwrap();
-            frame.create_physical_plan().await.unwrap()
-        };
-        let expected = rows(plan().await, &context).await;
-        assert_eq!(expected.len(), 400 + 4);
-        // Every partition is long, some are, and none is.
-        for long in [1, 20, usize::MAX] {
-            let short = with_long(plan().await, long);
-            assert_eq!(
-                rows(short, &context).await,
-                expected,
-                "long from {long} rows on"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn windows_without_partitions_stay_with_the_engine() {
-        let context = context().await;
-        let sql = "select n, lag(n) over (order by n) as previous from numbers";
-        let plan = context.sql(sql).await.unwrap();
-        let plan = plan.create_physical_plan().await.unwrap();
-        let shown = |plan: &Arc<dyn ExecutionPlan>| {
-            let shown = datafusion::physical_plan::displayable(plan.as_ref());
-            shown.indent(false).to_string()
-        };
-        let before = shown(&plan);
-        let after = ShortWindows.optimize(plan, &ConfigOptions::new()).unwrap();
-        assert!(before.contains("BoundedWindowAggExec"), "{before}");
-        assert_eq!(shown(&after), before);
     }
 }
