@@ -3,27 +3,24 @@
 //! The engine slices a partition's columns and makes an evaluator of each function for it, some microseconds a partition whatever
 //! it holds. What is here needs nothing but where partitions begin and end: the rows are the engine's, value for value.
 
-use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, PrimitiveArray, RecordBatch, UInt64Array,
-    make_comparator,
-};
-use arrow::compute::{SortOptions, take};
-use arrow::datatypes::{
-    ArrowNativeTypeOp, ArrowPrimitiveType, DataType, Decimal128Type, Int64Type, Schema,
-};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt64Array};
+use arrow::compute::take;
+use arrow::datatypes::Schema;
 use datafusion::common::ScalarValue;
-use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{WindowFrame, WindowFrameBound, WindowFrameUnits};
+use datafusion::error::Result;
+use datafusion::logical_expr::{WindowFrame, WindowFrameBound};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Literal;
 use datafusion::physical_expr::window::StandardWindowFunctionExpr;
 use datafusion::physical_plan::windows::{
     PlainAggregateWindowExpr, StandardWindowExpr, WindowExpr, WindowUDFExpr,
 };
+
+use super::aggregates::Aggregate;
+use super::frames::{ends_with_partition, ends_with_row, starts_with_partition, starts_with_row};
 
 /// How far `lag` and `lead` may look.
 const FARTHEST: usize = 1_000_000;
@@ -37,8 +34,9 @@ pub(super) struct Direct {
 impl Direct {
     /// `None` where one of `windows`, which are of rows of `input`, takes the engine. Taken are `row_number`; `lag` and `lead`
     /// without a default; `first_value` and `last_value` of frames of which that is the first, the last or the current row of the
-    /// partition; and of the rows up to the current one, counted by rows, `count`, `sum` of whole numbers and decimals, and
-    /// `min` and `max` of what has one order. None is taken that leaves out nulls, duplicates or filtered rows.
+    /// partition; and of all rows of the partition, or those up to the current one counted by rows, `count`, `min`, `max`,
+    /// `bool_and`, `bool_or`, and `sum` of whole numbers and decimals. None is taken that leaves out nulls for another value,
+    /// duplicates or filtered rows.
     pub(super) fn of(windows: &[Arc<dyn WindowExpr>], input: &Schema) -> Option<Self> {
         let partitions = windows.first()?.partition_by();
         if !windows.iter().all(|of| of.partition_by() == partitions) {
@@ -64,20 +62,18 @@ enum Window {
     RowNumber,
     /// The value that a row of the partition has.
     Value(Place, Arc<dyn PhysicalExpr>),
-    /// Of the rows of the partition up to each.
-    Running(Aggregate, Arc<dyn PhysicalExpr>),
+    Aggregate(Aggregate),
 }
 
 impl Window {
     fn of(window: &Arc<dyn WindowExpr>, input: &Schema) -> Option<Self> {
-        let frame = window.get_window_frame();
         if let Some(standard) = window.as_any().downcast_ref::<StandardWindowExpr>() {
             let function = standard.get_standard_func_expr();
             let function = function.as_any().downcast_ref::<WindowUDFExpr>()?;
-            return Self::of_function(function, frame, input);
+            return Self::of_function(function, window.get_window_frame(), input);
         }
         let aggregate = window.as_any().downcast_ref::<PlainAggregateWindowExpr>()?;
-        Self::of_aggregate(aggregate, frame, input)
+        Some(Self::Aggregate(Aggregate::of(aggregate, input)?))
     }
 
     fn of_function(function: &WindowUDFExpr, frame: &WindowFrame, input: &Schema) -> Option<Self> {
@@ -94,42 +90,7 @@ impl Window {
         is_same.then(|| Self::Value(place, Arc::clone(of)))
     }
 
-    fn of_aggregate(
-        window: &PlainAggregateWindowExpr,
-        frame: &WindowFrame,
-        input: &Schema,
-    ) -> Option<Self> {
-        let aggregate = window.get_aggregate_expr();
-        let arguments = aggregate.expressions();
-        let [of] = arguments.as_slice() else {
-            return None;
-        };
-        if !(starts_with_partition(frame) && ends_with_row(frame))
-            || aggregate.is_distinct()
-            || has_filter(window)
-        {
-            return None;
-        }
-        let given = of.data_type(input).ok()?;
-        let field = aggregate.field();
-        let made = field.data_type();
-        let running = match (aggregate.fun().name(), &given, made) {
-            ("count", _, DataType::Int64) => Aggregate::Count,
-            ("sum", DataType::Int64, DataType::Int64) => Aggregate::Sum,
-            ("sum", DataType::Decimal128(_, given), DataType::Decimal128(precision, scale))
-                if given == scale =>
-            {
-                Aggregate::DecimalSum(*precision, *scale)
-            }
-            ("min", given, made) if given == made && has_one_order(given) => Aggregate::Min,
-            ("max", given, made) if given == made && has_one_order(given) => Aggregate::Max,
-            _ => return None,
-        };
-        Some(Self::Running(running, Arc::clone(of)))
-    }
-
     fn evaluate(&self, rows: &RecordBatch, partitions: &[Range<usize>]) -> Result<ArrayRef> {
-        let values = |of: &Arc<dyn PhysicalExpr>| of.evaluate(rows)?.into_array(rows.num_rows());
         match self {
             Self::RowNumber => {
                 let numbers = partitions
@@ -137,8 +98,11 @@ impl Window {
                     .flat_map(|partition| (1_u64..).take(partition.len()));
                 Ok(Arc::new(UInt64Array::from_iter_values(numbers)))
             }
-            Self::Value(place, of) => place.values(&values(of)?, partitions),
-            Self::Running(aggregate, of) => aggregate.running(&values(of)?, partitions),
+            Self::Value(place, of) => {
+                let values = of.evaluate(rows)?.into_array(rows.num_rows())?;
+                place.values(&values, partitions)
+            }
+            Self::Aggregate(aggregate) => aggregate.evaluate(rows, partitions),
         }
     }
 }
@@ -234,106 +198,6 @@ impl Place {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Aggregate {
-    Count,
-    Sum,
-    /// Of decimals, with precision and scale of the sum. Like the engine's it is not held against its precision.
-    DecimalSum(u8, i8),
-    Min,
-    Max,
-}
-
-impl Aggregate {
-    /// Of the `values` of the partition up to each row.
-    fn running(self, values: &ArrayRef, partitions: &[Range<usize>]) -> Result<ArrayRef> {
-        let column: ArrayRef = match self {
-            Self::Count => {
-                let nulls = values.logical_nulls();
-                let is_null = |row: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
-                let count = |counted: i64, row: usize| counted + i64::from(!is_null(row));
-                Arc::new(Int64Array::from(folded(partitions, 0_i64, count)))
-            }
-            Self::Sum => Arc::new(sums::<Int64Type>(values, partitions)?),
-            Self::DecimalSum(precision, scale) => {
-                let sums = sums::<Decimal128Type>(values, partitions)?;
-                Arc::new(sums.with_precision_and_scale(precision, scale)?)
-            }
-            Self::Min => extremes(values, Ordering::Less, partitions)?,
-            Self::Max => extremes(values, Ordering::Greater, partitions)?,
-        };
-        Ok(column)
-    }
-}
-
-/// What `next` makes of the rows of each partition up to each row, from `start` on in each.
-fn folded<T: Copy>(partitions: &[Range<usize>], start: T, next: impl Fn(T, usize) -> T) -> Vec<T> {
-    let mut states = Vec::with_capacity(partitions.last().map_or(0, |last| last.end));
-    for partition in partitions {
-        let mut state = start;
-        for row in partition.clone() {
-            state = next(state, row);
-            states.push(state);
-        }
-    }
-    states
-}
-
-/// Sums of what is not null; null where nothing is. What is too large wraps, as the engine's does.
-fn sums<T: ArrowPrimitiveType>(
-    values: &ArrayRef,
-    partitions: &[Range<usize>],
-) -> Result<PrimitiveArray<T>> {
-    let Some(values) = values.as_primitive_opt::<T>() else {
-        let error = format!("{} instead of {}", values.data_type(), T::DATA_TYPE);
-        return Err(DataFusionError::Internal(error));
-    };
-    let add = |sum: Option<T::Native>, row: usize| {
-        if values.is_null(row) {
-            return sum;
-        }
-        let value: T::Native = values.value(row);
-        Some(sum.map_or(value, |sum| sum.add_wrapping(value)))
-    };
-    let sums: Vec<Option<T::Native>> = folded(partitions, None, add);
-    Ok(sums.into_iter().collect())
-}
-
-/// The least or greatest of what is not null; null where nothing is.
-fn extremes(values: &ArrayRef, wanted: Ordering, partitions: &[Range<usize>]) -> Result<ArrayRef> {
-    let compare = make_comparator(values.as_ref(), values.as_ref(), SortOptions::default())?;
-    let better = |best: Option<usize>, row: usize| {
-        if values.is_null(row) {
-            return best;
-        }
-        match best {
-            Some(best) if compare(row, best) != wanted => Some(best),
-            _ => Some(row),
-        }
-    };
-    let rows: Vec<Option<usize>> = folded(partitions, None, better);
-    let rows: UInt64Array = rows
-        .into_iter()
-        .map(|row| row.map(|row| row as u64))
-        .collect();
-    Ok(take(values.as_ref(), &rows, None)?)
-}
-
-/// Whether values that are equal are the same, and those that are not have an order that nobody disputes: floats have neither.
-fn has_one_order(data_type: &DataType) -> bool {
-    data_type.is_integer()
-        || matches!(
-            data_type,
-            DataType::Boolean
-                | DataType::Date32
-                | DataType::Timestamp(_, _)
-                | DataType::Decimal128(_, _)
-                | DataType::Utf8
-                | DataType::LargeUtf8
-                | DataType::Utf8View
-        )
-}
-
 /// Whether nulls count as rows for `first_value` and `last_value`, which cannot be asked for: of nothing but a value between two
 /// nulls, null is first and last where they do.
 fn keeps_nulls(function: &WindowUDFExpr) -> bool {
@@ -342,12 +206,6 @@ fn keeps_nulls(function: &WindowUDFExpr) -> bool {
         .create_evaluator()
         .and_then(|mut evaluator| evaluator.evaluate(&[values], &(0..3)));
     value.is_ok_and(|value| value.is_null())
-}
-
-/// Whether rows are filtered before they are aggregated. Only what is printed of a window tells: what does not end as one without
-/// a filter does is taken to have one.
-fn has_filter(window: &PlainAggregateWindowExpr) -> bool {
-    !format!("{window:?}").ends_with("filter: None }")
 }
 
 fn distance(far: &Arc<dyn PhysicalExpr>) -> Option<usize> {
@@ -361,20 +219,4 @@ fn distance(far: &Arc<dyn PhysicalExpr>) -> Option<usize> {
 fn is_null(default: &Arc<dyn PhysicalExpr>) -> bool {
     let literal = default.downcast_ref::<Literal>();
     literal.is_some_and(|literal| literal.value().is_null())
-}
-
-fn starts_with_partition(frame: &WindowFrame) -> bool {
-    matches!(&frame.start_bound, WindowFrameBound::Preceding(rows) if rows.is_null())
-}
-
-fn ends_with_partition(frame: &WindowFrame) -> bool {
-    matches!(&frame.end_bound, WindowFrameBound::Following(rows) if rows.is_null())
-}
-
-fn starts_with_row(frame: &WindowFrame) -> bool {
-    frame.units == WindowFrameUnits::Rows && frame.start_bound == WindowFrameBound::CurrentRow
-}
-
-fn ends_with_row(frame: &WindowFrame) -> bool {
-    frame.units == WindowFrameUnits::Rows && frame.end_bound == WindowFrameBound::CurrentRow
 }

@@ -7,19 +7,22 @@
 //! comes after it, goes through the first, so that what is held stays small.
 //!
 //! The functions that SQL most often has over a customer's rows take neither: [`direct`] works them out over all partitions
-//! that are whole, and what it does not take goes the ways of the engine.
+//! that are whole, and what it does not take goes the ways of the engine. Windows that reach to the end of the partition,
+//! for which the engine holds all rows of its input, are placed here too where they are direct: one partition is held.
 
+mod aggregates;
 mod direct;
+mod frames;
+mod operators;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::{concat_batches, partition};
-use arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::error::{DataFusionError, Result};
@@ -30,20 +33,19 @@ use datafusion::physical_expr::{
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties,
-    InputDistributionRequirements, InputOrderMode, PlanProperties, ReplaceChildrenOptions,
+    InputDistributionRequirements, PlanProperties, ReplaceChildrenOptions,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
 use direct::Direct;
+use operators::Operator;
 
 /// Rows of one partition from which on it counts as long.
 const LONG: usize = 65_536;
 
-/// Puts [`ShortWindowsExec`] where the engine streams windows over an input that is sorted by the partition.
+/// Puts [`ShortWindowsExec`] where the engine has windows over an input that is sorted by the partition.
 #[derive(Debug)]
 pub(super) struct ShortWindows;
 
@@ -54,8 +56,7 @@ impl PhysicalOptimizerRule for ShortWindows {
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| {
-            let windows = node.downcast_ref::<BoundedWindowAggExec>();
-            Ok(match windows.and_then(ShortWindowsExec::of) {
+            Ok(match ShortWindowsExec::of(&node) {
                 Some(short) => Transformed::yes(Arc::new(short) as Arc<dyn ExecutionPlan>),
                 None => Transformed::no(node),
             })
@@ -72,10 +73,10 @@ impl PhysicalOptimizerRule for ShortWindows {
     }
 }
 
-/// The windows of `streaming`, worked out for some whole partitions at a time.
+/// The windows of `operator`, worked out for some whole partitions at a time.
 #[derive(Debug)]
 struct ShortWindowsExec {
-    streaming: BoundedWindowAggExec,
+    operator: Operator,
     /// What tells one partition from the next.
     keys: Vec<PhysicalSortExpr>,
     ordering: LexOrdering,
@@ -86,23 +87,29 @@ struct ShortWindowsExec {
 }
 
 impl ShortWindowsExec {
-    /// `None` where the input is not sorted by the partition, or there is none.
-    fn of(streaming: &BoundedWindowAggExec) -> Option<Self> {
-        let ordering = streaming.input().output_ordering()?.clone();
-        let partitions = streaming.window_expr().first()?.partition_by();
+    /// `None` where `node` has no windows, its input is not sorted by the partition, there is none, or the engine would hold all
+    /// rows anyway.
+    fn of(node: &Arc<dyn ExecutionPlan>) -> Option<Self> {
+        let operator = Operator::of(node)?;
+        let keys = operator.keys()?;
+        let ordering = operator.input().output_ordering()?.clone();
+        let partitions = operator.windows().first()?.partition_by();
         let is_sorted = |key: &Arc<dyn PhysicalExpr>| ordering.iter().any(|by| by.expr.eq(key));
-        if streaming.input_order_mode != InputOrderMode::Sorted
-            || partitions.is_empty()
-            || !partitions.iter().all(is_sorted)
-        {
+        if !partitions.iter().all(is_sorted) {
             return None;
         }
+        let direct = Direct::of(operator.windows(), &operator.input().schema());
+        let long = match &operator {
+            Operator::Streaming(_) => LONG,
+            Operator::Holding(_) if direct.is_some() => usize::MAX,
+            Operator::Holding(_) => return None,
+        };
         Some(Self {
-            streaming: streaming.clone(),
-            keys: streaming.partition_by_sort_keys().ok()?,
+            operator,
+            keys,
             ordering,
-            direct: Direct::of(streaming.window_expr(), &streaming.input().schema()),
-            long: LONG,
+            direct,
+            long,
             metrics: ExecutionPlanMetricsSet::new(),
         })
     }
@@ -110,7 +117,7 @@ impl ShortWindowsExec {
 
 impl DisplayAs for ShortWindowsExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let windows = self.streaming.window_expr().iter();
+        let windows = self.operator.windows().iter();
         let names: Vec<_> = windows.map(|window| window.name()).collect();
         write!(f, "ShortWindowsExec: {}", names.join(", "))
     }
@@ -122,30 +129,30 @@ impl ExecutionPlan for ShortWindowsExec {
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
-        self.streaming.properties()
+        self.operator.plan().properties()
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        self.streaming.children()
+        self.operator.plan().children()
     }
 
     fn input_distribution_requirements(&self) -> InputDistributionRequirements {
-        self.streaming.input_distribution_requirements()
+        self.operator.plan().input_distribution_requirements()
     }
 
     fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
-        self.streaming.required_input_ordering()
+        self.operator.plan().required_input_ordering()
     }
 
     fn maintains_input_order(&self) -> Vec<bool> {
-        self.streaming.maintains_input_order()
+        self.operator.plan().maintains_input_order()
     }
 
     fn apply_expressions(
         &self,
         f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        self.streaming.apply_expressions(f)
+        self.operator.plan().apply_expressions(f)
     }
 
     fn replace_children(
@@ -153,13 +160,10 @@ impl ExecutionPlan for ShortWindowsExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
         options: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let streaming = Arc::new(self.streaming.clone()).replace_children(children, options)?;
-        let short = streaming
-            .downcast_ref::<BoundedWindowAggExec>()
-            .and_then(Self::of);
-        Ok(match short {
+        let node = self.operator.replace_children(children, options)?;
+        Ok(match Self::of(&node) {
             Some(short) => Arc::new(short),
-            None => streaming,
+            None => node,
         })
     }
 
@@ -177,7 +181,7 @@ impl ExecutionPlan for ShortWindowsExec {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let windows = Windows {
-            streaming: self.streaming.clone(),
+            operator: self.operator.clone(),
             keys: self.keys.clone(),
             ordering: self.ordering.clone(),
             direct: self.direct.clone(),
@@ -186,7 +190,7 @@ impl ExecutionPlan for ShortWindowsExec {
         };
         let work = Work {
             windows,
-            input: self.streaming.input().execute(partition, context)?,
+            input: self.operator.input().execute(partition, context)?,
             held: Held::default(),
             long: self.long,
         };
@@ -255,7 +259,7 @@ impl Work {
 
 /// The windows that are wanted, and the ways to them.
 struct Windows {
-    streaming: BoundedWindowAggExec,
+    operator: Operator,
     keys: Vec<PhysicalSortExpr>,
     ordering: LexOrdering,
     direct: Option<Direct>,
@@ -291,7 +295,7 @@ impl Windows {
         }
         let batches = stream::iter(batches.into_iter().map(Ok));
         Ok(Box::pin(RecordBatchStreamAdapter::new(
-            self.streaming.schema(),
+            self.operator.plan().schema(),
             batches,
         )))
     }
@@ -300,20 +304,19 @@ impl Windows {
         if rows.rows == 0 {
             return Ok(Vec::new());
         }
-        let rows = concat_batches(&self.streaming.input().schema(), &rows.batches)?;
+        let rows = concat_batches(&self.operator.input().schema(), &rows.batches)?;
         let windows = direct.evaluate(&rows, &self.partitions(&rows)?)?;
         let columns = rows.columns().iter().cloned().chain(windows).collect();
-        let rows = RecordBatch::try_new(self.streaming.schema(), columns)?;
+        let rows = RecordBatch::try_new(self.operator.plan().schema(), columns)?;
         Ok(vec![rows])
     }
 
     /// All rows are in hand, so that no time passes in waiting.
     async fn by_the_engine(&self, rows: Held) -> Result<Vec<RecordBatch>> {
         let batches = stream::iter(rows.batches.into_iter().map(Ok));
-        let rows = RecordBatchStreamAdapter::new(self.streaming.input().schema(), batches);
-        let input = once(Box::pin(rows), self.ordering.clone())?;
-        let windows = self.streaming.window_expr().to_vec();
-        let windows = WindowAggExec::try_new(windows, input, false)?;
+        let rows = RecordBatchStreamAdapter::new(self.operator.input().schema(), batches);
+        let ordering = self.ordering.clone();
+        let windows = self.operator.over_whole(Box::pin(rows), ordering)?;
         let batches = windows.execute(0, Arc::clone(&self.context))?;
         batches.try_collect().await
     }
@@ -326,51 +329,7 @@ impl Windows {
     ) -> Result<SendableRecordBatchStream> {
         let held = stream::iter(held.batches.into_iter().map(Ok));
         let rows = RecordBatchStreamAdapter::new(input.schema(), held.chain(input));
-        let input = once(Box::pin(rows), self.ordering)?;
-        let windows = self.streaming.window_expr().to_vec();
-        BoundedWindowAggExec::try_new(windows, input, InputOrderMode::Sorted, false)?
-            .execute(0, self.context)
-    }
-}
-
-/// `rows` as a plan of one partition that can be executed once.
-fn once(rows: SendableRecordBatchStream, ordering: LexOrdering) -> Result<Arc<dyn ExecutionPlan>> {
-    let schema = rows.schema();
-    let rows = Once {
-        schema: Arc::clone(&schema),
-        rows: Mutex::new(Some(rows)),
-    };
-    let rows: Vec<Arc<dyn PartitionStream>> = vec![Arc::new(rows)];
-    let plan = StreamingTableExec::try_new(schema, rows, None, [ordering], false, None)?;
-    Ok(Arc::new(plan))
-}
-
-/// A stream that can be taken once.
-struct Once {
-    schema: SchemaRef,
-    rows: Mutex<Option<SendableRecordBatchStream>>,
-}
-
-impl fmt::Debug for Once {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Once")
-    }
-}
-
-impl PartitionStream for Once {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        rows.take().unwrap_or_else(|| {
-            let error = DataFusionError::Internal("a stream is taken twice".to_owned());
-            let failure = stream::once(async move { Err(error) });
-            Box::pin(RecordBatchStreamAdapter::new(
-                Arc::clone(&self.schema),
-                failure,
-            ))
-        })
+        let windows = self.operator.over(Box::pin(rows), self.ordering)?;
+        windows.execute(0, self.context)
     }
 }

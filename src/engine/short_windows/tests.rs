@@ -18,8 +18,9 @@ const TAKEN: [&str; 9] = [
 ];
 
 /// What is taken beside it, be it of no column, of another frame or order, or too large.
-const TAKEN_TOO: [&str; 10] = [
+const TAKEN_TOO: [&str; 11] = [
     "row_number() over days, count(*) over days",
+    "bool_or(yes) over days, bool_and(yes) over days, bool_or(l) over days, bool_and(l) over days",
     "sum(v) over days, sum(money) over days, sum(v * 2 + n) over days",
     "sum(9223372036854775000 + n) over days",
     "sum(cast('99999999999999999999999999999999999999' as decimal(38, 0))) over days",
@@ -31,8 +32,29 @@ const TAKEN_TOO: [&str; 10] = [
     "lead(null) over days",
 ];
 
+/// What is taken although the engine would hold all rows for it.
+const TAKEN_TO_THE_END: [&str; 6] = [
+    "count(*) over whole, count(v) over whole, sum(v) over whole, sum(money) over whole, sum(v * 2 + n) over whole",
+    "min(v) over whole, max(at) over whole, min(viewed) over whole, max(text) over whole, min(half) over whole",
+    "bool_or(yes) over whole, bool_and(yes) over whole",
+    "lag(v) over days, sum(v) over (partition by k, l order by n rows between unbounded preceding and unbounded following)",
+    "first_value(v) over (partition by k, l order by n rows between unbounded preceding and unbounded following),
+        last_value(v) over (partition by k, l order by n rows between unbounded preceding and unbounded following)",
+    "first_value(v) over (partition by k, l order by n rows between current row and unbounded following),
+        last_value(v) over (partition by k, l order by n range between current row and unbounded following)",
+];
+
+/// What the engine holds all rows for.
+const LEFT_TO_THE_END: [&str; 5] = [
+    "avg(v) over whole",
+    "count(*) over whole, sum(half) over whole",
+    "sum(v) filter (where n % 3 = 0) over whole",
+    "count(distinct v) over whole",
+    "ntile(3) over days",
+];
+
 /// What the engine keeps, alone or beside what is taken.
-const LEFT: [&str; 22] = [
+const LEFT: [&str; 21] = [
     "lag(v, 1, 0) over days",
     "lag(v, 0) over days",
     "lag(v, -1) over days",
@@ -43,7 +65,6 @@ const LEFT: [&str; 22] = [
     "first_value(v) ignore nulls over days",
     "last_value(v) ignore nulls over days",
     "sum(half) over days",
-    "min(half) over days",
     "avg(v) over days",
     "sum(v) filter (where n % 3 = 0) over days",
     "count(distinct v) over days",
@@ -85,7 +106,7 @@ async fn planned(context: &SessionContext, windows: &str, order: &str) -> Arc<dy
     let sql = format!(
         "select k, l, n, {windows} from numbers window days as (
             partition by k, l order by n {order} rows between unbounded preceding and current row
-        )"
+        ), whole as (partition by k, l)"
     );
     let frame = context.sql(&sql).await.unwrap();
     frame.create_physical_plan().await.unwrap()
@@ -107,22 +128,21 @@ fn replaced(
     changed: impl Fn(ShortWindowsExec) -> ShortWindowsExec,
 ) -> Arc<dyn ExecutionPlan> {
     let placed = plan.transform_up(|node| {
-        let Some(windows) = node.downcast_ref::<BoundedWindowAggExec>() else {
+        let Some(short) = ShortWindowsExec::of(&node) else {
             return Ok(Transformed::no(node));
         };
-        let short = changed(ShortWindowsExec::of(windows).unwrap());
-        Ok(Transformed::yes(Arc::new(short) as Arc<dyn ExecutionPlan>))
+        let short: Arc<dyn ExecutionPlan> = Arc::new(changed(short));
+        Ok(Transformed::yes(short))
     });
     placed.data().unwrap()
 }
 
-/// Of each operator of `plan` that has windows, whether they take neither of the engine's ways.
-fn are_direct(plan: &Arc<dyn ExecutionPlan>) -> Vec<bool> {
+/// Of each operator of `plan` that has windows, whether ours takes neither of the engine's ways; `None` where ours is not placed.
+fn are_direct(plan: &Arc<dyn ExecutionPlan>) -> Vec<Option<bool>> {
     let mut direct = Vec::new();
     let visited = plan.apply(|node| {
-        if let Some(windows) = node.downcast_ref::<BoundedWindowAggExec>() {
-            let short = ShortWindowsExec::of(windows).unwrap();
-            direct.push(short.direct.is_some());
+        if Operator::of(node).is_some() {
+            direct.push(ShortWindowsExec::of(node).map(|short| short.direct.is_some()));
         }
         Ok(TreeNodeRecursion::Continue)
     });
@@ -167,7 +187,7 @@ async fn windows_of_every_type_are_taken_and_give_the_rows_of_the_engine() {
         for order in ["", "desc"] {
             let windows = TAKEN.join(", ").replace('X', column);
             let plan = planned(&context, &windows, order).await;
-            assert_eq!(are_direct(&plan), [true], "{column} {order}");
+            assert_eq!(are_direct(&plan), [Some(true)], "{column} {order}");
             let expected = rows(plan, &context).await;
             let plan = planned(&context, &windows, order).await;
             let own = rows(replaced(plan, |short| short), &context).await;
@@ -181,7 +201,7 @@ async fn windows_of_other_frames_are_taken_and_give_the_rows_of_the_engine() {
     let context = context().await;
     for windows in TAKEN_TOO {
         let plan = planned(&context, windows, "").await;
-        assert_eq!(are_direct(&plan), [true], "{windows}");
+        assert_eq!(are_direct(&plan), [Some(true)], "{windows}");
         let expected = rows(plan, &context).await;
         let plan = planned(&context, windows, "").await;
         let own = rows(replaced(plan, |short| short), &context).await;
@@ -196,7 +216,7 @@ async fn windows_that_look_the_other_way_give_the_rows_of_the_engine() {
     let windows = "lag(v) over (partition by k, l order by n) as a, lead(v, 3) over (partition by k, l order by n) as b,
         lag(v) over (partition by k, l order by n desc) as c, lead(v, 2) over (partition by k, l order by n desc) as d";
     let plan = planned(&context, windows, "").await;
-    assert_eq!(are_direct(&plan), [true, true]);
+    assert_eq!(are_direct(&plan), [Some(true), Some(true)]);
     let shown = datafusion::physical_plan::displayable(plan.as_ref());
     let shown = shown.indent(false).to_string();
     assert_eq!(shown.matches("SortExec").count(), 1, "{shown}");
@@ -207,11 +227,34 @@ async fn windows_that_look_the_other_way_give_the_rows_of_the_engine() {
 }
 
 #[tokio::test]
+async fn windows_to_the_end_of_the_partition_give_the_rows_of_the_engine() {
+    let context = context().await;
+    for windows in TAKEN_TO_THE_END {
+        let plan = planned(&context, windows, "").await;
+        assert_eq!(are_direct(&plan), [Some(true)], "{windows}");
+        // Without an order the rows of a partition come in any.
+        let mut expected = rows(plan, &context).await;
+        expected.sort();
+        for long in [1, usize::MAX] {
+            let plan = planned(&context, windows, "").await;
+            let own = replaced(plan, |short| ShortWindowsExec { long, ..short });
+            let mut own = rows(own, &context).await;
+            own.sort();
+            assert_eq!(own, expected, "{windows}, long from {long} rows on");
+        }
+    }
+    for windows in LEFT_TO_THE_END {
+        let plan = planned(&context, windows, "").await;
+        assert_eq!(are_direct(&plan), [None::<bool>], "{windows}");
+    }
+}
+
+#[tokio::test]
 async fn windows_that_are_not_taken_give_the_rows_of_the_engine() {
     let context = context().await;
     for windows in LEFT {
         let plan = planned(&context, windows, "").await;
-        assert_eq!(are_direct(&plan), [false], "{windows}");
+        assert_eq!(are_direct(&plan), [Some(false)], "{windows}");
         let mut expected = rows(plan, &context).await;
         let plan = planned(&context, windows, "").await;
         let mut own = rows(replaced(plan, |short| short), &context).await;
