@@ -1,4 +1,4 @@
-//! Aggregates of the rows of a partition: of all, or for each row of those up to it.
+//! Aggregates of the rows of a partition: of all, or for each row of those up to it or from it on.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -14,9 +14,11 @@ use arrow::datatypes::{
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::WindowFrame;
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
+use datafusion::physical_expr::window::SlidingAggregateWindowExpr;
 use datafusion::physical_plan::windows::{PlainAggregateWindowExpr, WindowExpr};
 
-use super::frames::{ends_with_partition, ends_with_row, starts_with_partition};
+use super::frames::{ends_with_partition, ends_with_row, starts_with_partition, starts_with_row};
 
 /// An aggregate whose values are worked out here.
 #[derive(Debug, Clone)]
@@ -28,8 +30,8 @@ pub(super) struct Aggregate {
 
 impl Aggregate {
     /// `None` where `window`, which is of rows of `input`, takes the engine.
-    pub(super) fn of(window: &PlainAggregateWindowExpr, input: &Schema) -> Option<Self> {
-        let aggregate = window.get_aggregate_expr();
+    pub(super) fn of(window: &Arc<dyn WindowExpr>, input: &Schema) -> Option<Self> {
+        let aggregate = aggregate_of(window)?;
         let frame = Frame::of(window.get_window_frame())?;
         let arguments = aggregate.expressions();
         let [of] = arguments.as_slice() else {
@@ -39,6 +41,10 @@ impl Aggregate {
             return None;
         }
         let given = of.data_type(input).ok()?;
+        // From the row on the engine compares floats in another way.
+        if frame == Frame::FromRow && given.is_floating() {
+            return None;
+        }
         let made = aggregate.field();
         Some(Self {
             function: Function::of(aggregate.fun().name(), &given, made.data_type())?,
@@ -63,16 +69,17 @@ impl Aggregate {
 enum Frame {
     Whole,
     UpToRow,
+    FromRow,
 }
 
 impl Frame {
     fn of(frame: &WindowFrame) -> Option<Self> {
-        if !starts_with_partition(frame) {
-            None
-        } else if ends_with_partition(frame) {
+        if starts_with_partition(frame) && ends_with_partition(frame) {
             Some(Self::Whole)
-        } else if ends_with_row(frame) {
+        } else if starts_with_partition(frame) && ends_with_row(frame) {
             Some(Self::UpToRow)
+        } else if starts_with_row(frame) && ends_with_partition(frame) {
+            Some(Self::FromRow)
         } else {
             None
         }
@@ -143,17 +150,25 @@ fn folded<T: Copy>(
     start: T,
     next: impl Fn(T, usize) -> T,
 ) -> Vec<T> {
-    let mut states = Vec::with_capacity(partitions.last().map_or(0, |last| last.end));
+    let mut states: Vec<T> = Vec::with_capacity(partitions.last().map_or(0, |last| last.end));
     for partition in partitions {
-        let mut state = start;
-        for row in partition.clone() {
-            state = next(state, row);
-            if frame == Frame::UpToRow {
-                states.push(state);
+        let before = states.len();
+        let states_of = |state: &mut T, row: usize| {
+            *state = next(*state, row);
+            Some(*state)
+        };
+        match frame {
+            Frame::Whole => {
+                let state = partition.clone().fold(start, &next);
+                states.extend(std::iter::repeat_n(state, partition.len()));
             }
-        }
-        if frame == Frame::Whole {
-            states.extend(std::iter::repeat_n(state, partition.len()));
+            Frame::UpToRow => states.extend(partition.clone().scan(start, states_of)),
+            Frame::FromRow => {
+                states.extend(partition.clone().rev().scan(start, states_of));
+                if let Some(own) = states.get_mut(before..) {
+                    own.reverse();
+                }
+            }
         }
     }
     states
@@ -222,8 +237,18 @@ fn has_order(data_type: &DataType) -> bool {
         )
 }
 
+fn aggregate_of(window: &Arc<dyn WindowExpr>) -> Option<&AggregateFunctionExpr> {
+    if let Some(plain) = window.as_any().downcast_ref::<PlainAggregateWindowExpr>() {
+        return Some(plain.get_aggregate_expr());
+    }
+    let sliding = window
+        .as_any()
+        .downcast_ref::<SlidingAggregateWindowExpr>()?;
+    Some(sliding.get_aggregate_expr())
+}
+
 /// Whether rows are filtered before they are aggregated. Only what is printed of a window tells: what does not end as one without
 /// a filter does is taken to have one.
-fn has_filter(window: &PlainAggregateWindowExpr) -> bool {
+fn has_filter(window: &Arc<dyn WindowExpr>) -> bool {
     !format!("{window:?}").ends_with("filter: None }")
 }

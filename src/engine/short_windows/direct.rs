@@ -15,9 +15,7 @@ use datafusion::logical_expr::{WindowFrame, WindowFrameBound};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Literal;
 use datafusion::physical_expr::window::StandardWindowFunctionExpr;
-use datafusion::physical_plan::windows::{
-    PlainAggregateWindowExpr, StandardWindowExpr, WindowExpr, WindowUDFExpr,
-};
+use datafusion::physical_plan::windows::{StandardWindowExpr, WindowExpr, WindowUDFExpr};
 
 use super::aggregates::Aggregate;
 use super::frames::{ends_with_partition, ends_with_row, starts_with_partition, starts_with_row};
@@ -34,7 +32,7 @@ pub(super) struct Direct {
 impl Direct {
     /// `None` where one of `windows`, which are of rows of `input`, takes the engine. Taken are `row_number`; `lag` and `lead`
     /// without a default; `first_value` and `last_value` of frames of which that is the first, the last or the current row of the
-    /// partition; and of all rows of the partition, or those up to the current one counted by rows, `count`, `min`, `max`,
+    /// partition; and of all rows of the partition, or those up to or from the current one counted by rows, `count`, `min`, `max`,
     /// `bool_and`, `bool_or`, and `sum` of whole numbers and decimals. None is taken that leaves out nulls for another value,
     /// duplicates or filtered rows.
     pub(super) fn of(windows: &[Arc<dyn WindowExpr>], input: &Schema) -> Option<Self> {
@@ -72,8 +70,7 @@ impl Window {
             let function = function.as_any().downcast_ref::<WindowUDFExpr>()?;
             return Self::of_function(function, window.get_window_frame(), input);
         }
-        let aggregate = window.as_any().downcast_ref::<PlainAggregateWindowExpr>()?;
-        Some(Self::Aggregate(Aggregate::of(aggregate, input)?))
+        Some(Self::Aggregate(Aggregate::of(window, input)?))
     }
 
     fn of_function(function: &WindowUDFExpr, frame: &WindowFrame, input: &Schema) -> Option<Self> {

@@ -33,7 +33,7 @@ const TAKEN_TOO: [&str; 11] = [
 ];
 
 /// What is taken although the engine would hold all rows for it.
-const TAKEN_TO_THE_END: [&str; 6] = [
+const TAKEN_TO_THE_END: [&str; 8] = [
     "count(*) over whole, count(v) over whole, sum(v) over whole, sum(money) over whole, sum(v * 2 + n) over whole",
     "min(v) over whole, max(at) over whole, min(viewed) over whole, max(text) over whole, min(half) over whole",
     "bool_or(yes) over whole, bool_and(yes) over whole",
@@ -42,14 +42,20 @@ const TAKEN_TO_THE_END: [&str; 6] = [
         last_value(v) over (partition by k, l order by n rows between unbounded preceding and unbounded following)",
     "first_value(v) over (partition by k, l order by n rows between current row and unbounded following),
         last_value(v) over (partition by k, l order by n range between current row and unbounded following)",
+    "sum(v) over (partition by k, l order by n rows between current row and unbounded following),
+        sum(money) over (partition by k, l order by n rows between current row and unbounded following),
+        count(v) over (partition by k, l order by n rows between current row and unbounded following)",
+    "min(v) over (partition by k, l order by n rows between current row and unbounded following),
+        max(text) over (partition by k, l order by n rows between current row and unbounded following)",
 ];
 
 /// What the engine holds all rows for.
-const LEFT_TO_THE_END: [&str; 5] = [
+const LEFT_TO_THE_END: [&str; 6] = [
     "avg(v) over whole",
     "count(*) over whole, sum(half) over whole",
     "sum(v) filter (where n % 3 = 0) over whole",
     "count(distinct v) over whole",
+    "min(half) over (partition by k, l order by n rows between current row and unbounded following)",
     "ntile(3) over days",
 ];
 
@@ -213,17 +219,24 @@ async fn windows_of_other_frames_are_taken_and_give_the_rows_of_the_engine() {
 #[tokio::test]
 async fn windows_that_look_the_other_way_give_the_rows_of_the_engine() {
     let context = context().await;
-    let windows = "lag(v) over (partition by k, l order by n) as a, lead(v, 3) over (partition by k, l order by n) as b,
-        lag(v) over (partition by k, l order by n desc) as c, lead(v, 2) over (partition by k, l order by n desc) as d";
-    let plan = planned(&context, windows, "").await;
-    assert_eq!(are_direct(&plan), [Some(true), Some(true)]);
-    let shown = datafusion::physical_plan::displayable(plan.as_ref());
-    let shown = shown.indent(false).to_string();
-    assert_eq!(shown.matches("SortExec").count(), 1, "{shown}");
-    let expected = rows(plan, &context).await;
-    let plan = planned(&context, windows, "").await;
-    let own = rows(replaced(plan, |short| short), &context).await;
-    assert_eq!(own, expected);
+    let back =
+        "(partition by k, l order by n desc rows between unbounded preceding and current row)";
+    for windows in [
+        "lag(v) over days as a, lead(v, 3) over days as b, lag(v) over BACK as c, lead(v, 2) over BACK as d",
+        "first_value(v) over days as a, first_value(v) over BACK as b, last_value(v) over BACK as c",
+        "min(viewed) over BACK as a, sum(v) over BACK as b, max(viewed) over days as c, count(v) over days as d",
+    ] {
+        let windows = windows.replace("BACK", back);
+        let plan = planned(&context, &windows, "").await;
+        let shown = datafusion::physical_plan::displayable(plan.as_ref());
+        let shown = shown.indent(false).to_string();
+        assert_eq!(shown.matches("SortExec").count(), 1, "{shown}");
+        assert_eq!(are_direct(&plan), [Some(true), Some(true)], "{shown}");
+        let expected = rows(plan, &context).await;
+        let plan = planned(&context, &windows, "").await;
+        let own = rows(replaced(plan, |short| short), &context).await;
+        assert_eq!(own, expected, "{windows}");
+    }
 }
 
 #[tokio::test]
