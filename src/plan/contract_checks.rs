@@ -10,7 +10,7 @@ use crate::engine::ValueLimits;
 use crate::engine::types::quoted;
 use crate::spec::SqlType;
 use crate::spec::check::{Severity, TableCheck};
-use crate::spec::pipeline::Contracts;
+use crate::spec::pipeline::Strictness;
 use crate::spec::yaml::Spanned;
 
 /// The column that says what of a row is not as promised.
@@ -19,7 +19,7 @@ const BROKEN: &str = "broken_promise";
 /// Enters the checks that hold `table` to its contract into the catalogue; returns their names. There are none where the pipeline asks
 /// for none, and of published tables, whose rows are held as they are written.
 pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
-    if compiling.pipeline.contracts != Contracts::All || !is_between(compiling, table) {
+    if compiling.pipeline.contracts != Strictness::All || !is_between(compiling, table) {
         return Vec::new();
     }
     let Some((contract, file)) = contract_of(compiling, table) else {
@@ -153,4 +153,59 @@ fn outside(column: &str, limits: &ValueLimits) -> Option<String> {
 /// A text as SQL writes it.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::spec::SourceText;
+    use crate::spec::table::TableFile;
+    use crate::spec::yaml::decode;
+
+    /// What is asked of the entity `orders` with these columns.
+    fn asked(columns: &str) -> Option<Query> {
+        let text = format!(
+            "table: orders\ndescription: d\ngrain: g\nkey: [order_id]\ncolumns:\n  \
+             order_id: {{ type: varchar, description: d }}\n{columns}"
+        );
+        let path = "sql/entities/orders.yml".to_owned();
+        let file = Arc::new(SourceText { path, text });
+        let contract: TableFile =
+            decode(&file, &|_| None).unwrap_or_else(|problems| panic!("{problems:?}"));
+        promises(&About {
+            table: "entities.orders",
+            contract: &contract,
+            file: &file,
+            system: None,
+            is_counted: false,
+        })
+    }
+
+    #[test]
+    fn every_promise_is_asked_in_the_words_of_rows_that_are_written_down() {
+        let query = asked(
+            "  who: { type: varchar, accepted_values: [\"it's me\", you], description: d }\n  \
+             rate: { type: double, required: true, minimum: -1, maximum: 1, description: d }\n  \
+             note: { type: varchar, description: d }\n",
+        );
+        let query = query.unwrap();
+        assert_eq!(
+            query.sql,
+            "select \"order_id\", case \
+             when \"order_id\" is null then '`order_id` has no value, but is required' \
+             when \"who\" not in ('it''s me', 'you') \
+             then '`who` is `' || cast(\"who\" as varchar) || '`, but should be one of ''it''s me'', ''you''' \
+             when \"rate\" is null then '`rate` has no value, but is required' \
+             when \"rate\" < -1 or \"rate\" > 1 \
+             then '`rate` is `' || cast(\"rate\" as varchar) || '`, but should be at least -1 and at most 1' \
+             end as broken_promise from entities.orders \
+             where \"order_id\" is null or \"who\" not in ('it''s me', 'you') \
+             or \"rate\" is null or \"rate\" < -1 or \"rate\" > 1"
+        );
+        let columns: Vec<&str> = query.columns.keys().map(String::as_str).collect();
+        assert_eq!(columns, ["order_id", "broken_promise"]);
+        assert_eq!(query.kind, CheckKind::Contract);
+    }
 }

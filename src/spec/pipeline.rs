@@ -52,7 +52,7 @@ pub struct PipelineFile {
     pub segments: Option<Vec<Spanned<String>>>,
     /// Which tables are held to what their contracts promise. Default `written`.
     #[serde(default)]
-    pub contracts: Contracts,
+    pub contracts: Strictness,
     /// What is published, and where.
     pub outputs: Outputs,
 }
@@ -60,7 +60,7 @@ pub struct PipelineFile {
 /// Which tables are held to what their contracts promise of columns and key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Contracts {
+pub enum Strictness {
     /// Those that are published and, but for their keys, those that are written down on the way: their rows are looked at anyway.
     #[default]
     Written,
