@@ -164,7 +164,7 @@ impl RawTableProvider {
                 }
             });
             stream::iter(sums.collect::<Vec<_>>())
-                .buffer_unordered(threads.max(1))
+                .buffered(threads.max(1))
                 .try_collect::<()>()
                 .await?;
         }
