@@ -1,4 +1,5 @@
-"""What every object store must do, whichever it is: a pipeline from the store to the store publishes what it publishes locally.
+"""What every object store must do, whichever it is: a pipeline from the store to the store publishes what it publishes locally, tells the
+checksums of what it read, and can be replayed as long as that is there.
 
 Each of s3.py, azure.py and gcs.py brings a `Server` and calls `main` with it. Their usage is the same:
 
@@ -7,18 +8,22 @@ Each of s3.py, azure.py and gcs.py brings a `Server` and calls `main` with it. T
 RAW is a folder that is put into the store under its own name, REFERENCE the target that the same pipeline published to locally.
 """
 
+import hashlib
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
 from pathlib import Path
 
 from published import Published, differences
 
 BUCKET = "lake"
 CONCURRENT_RUN = 4
+DATA_QUALITY = 3
 
 
 class Server:
@@ -88,6 +93,20 @@ class Server:
         return codes[0] < 300 and codes[1] == status and self.get("once") == b"1"
 
 
+def checksum_faults(server: Server, sources: list[dict]) -> list[str]:
+    """Objects whose SHA-256 a manifest does not tell as it is of the bytes that lie in the store. Every raw object is text."""
+    objects = [entry for source in sources for entry in source["objects"]]
+    wrong = [entry["path"] for entry in objects if entry.get("sha256") != hashlib.sha256(server.get(entry["path"])).hexdigest()]
+    return wrong if objects else ["no object is named"]
+
+
+def with_another_digit(content: bytes) -> bytes:
+    """As many bytes and lines, and one figure in the middle is another."""
+    at = re.compile(rb"[0-9]").search(content, len(content) // 2).start()
+    digit = b"%d" % ((content[at] - ord("0") + 1) % 10)
+    return content[:at] + digit + content[at + 1:]
+
+
 def main(server_of: type[Server], refusal: int = 412) -> int:
     """`refusal` is the status with which the store refuses to create what is there."""
     cvm, pipeline, as_of, raw, reference, work = sys.argv[1:]
@@ -104,9 +123,9 @@ def main(server_of: type[Server], refusal: int = 412) -> int:
         print(f"      {objects} raw objects in the store", flush=True)
         url = f"{server.scheme}://{BUCKET}"
         environment = os.environ | server.environment | {"CVM_RAW": url, "CVM_LAKE": url}
-        command = [cvm, "run", pipeline, "--as-of", as_of, "--no-cache"]
 
-        def start() -> subprocess.Popen:
+        def start(*options: str) -> subprocess.Popen:
+            command = [cvm, "run", pipeline, *(options or ("--as-of", as_of, "--no-cache"))]
             return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
         def finish(process: subprocess.Popen) -> int:
@@ -114,6 +133,12 @@ def main(server_of: type[Server], refusal: int = 412) -> int:
             if process.returncode not in (0, CONCURRENT_RUN):
                 print(errors)
             return process.returncode
+
+        def told(*options: str) -> tuple[int, str]:
+            """The exit code of a run, and what it told."""
+            process = start(*options)
+            _, errors = process.communicate()
+            return process.returncode, errors
 
         def published(name: str) -> Published:
             server.get_folder(f"marts/{Path(reference).name}/", Path(work) / name)
@@ -132,5 +157,35 @@ def main(server_of: type[Server], refusal: int = 412) -> int:
         expect(len(after.commits()) == 2, f"{len(after.commits())} commits after two that published")
         found = differences(Published(reference), after)
         expect(not found, f"still the same bytes {'; '.join(found)}")
+
+        read = first.commits()[-1]["run_id"]
+        sources = first.manifest(read)["sources"]
+        wrong = checksum_faults(server, sources)
+        expect(not wrong, f"the manifest tells the SHA-256 of each raw object: {len(wrong)} wrong, {wrong[:3]}")
+        cache = ["--cache", str(Path(work) / "cache"), "--cache-size", "1GiB"]
+        codes = [told("--as-of", str(date.fromisoformat(as_of) + timedelta(days=1)), *cache)[0]]
+        code, events = told("--as-of", as_of, "--log", "json", *cache)
+        expect([*codes, code] == [0, 0] and '"kind":"read"' in events and '"event":"reused"' in events, "a run that reads no object anew")
+        recalled = published("recalled")
+        same = recalled.manifest(recalled.commits()[-1]["run_id"])["sources"] == sources
+        expect(same, "its manifest tells the same of the objects")
+
+        path = sources[0]["objects"][len(sources[0]["objects"]) // 2]["path"]
+        content = server.get(path)
+        server.put(path, with_another_digit(content))
+        code, errors = told("--replay", read, "--no-cache")
+        refused = code == DATA_QUALITY and f"{path} is another: its checksum differs" in errors
+        expect(refused, f"a replay refuses {path} with another digit: exit code {code}")
+        if not refused:
+            print(errors[-2000:])
+        expect(len(published("refused").commits()) == len(recalled.commits()), "and publishes nothing")
+        # Its tag and time are others now; the content is what it was.
+        server.put(path, content)
+        code, errors = told("--replay", read, "--no-cache")
+        expect(code == 0, f"a replay with the object put back: exit code {code}")
+        if code:
+            print(errors[-2000:])
+        found = differences(Published(reference), published("replayed"))
+        expect(not found, f"it publishes the same bytes {'; '.join(found)}")
     print(f"{server.name}: {faults} faults")
     return 1 if faults else 0

@@ -1,6 +1,6 @@
 //! The chapters before the tables: the pipeline, its settings and definitions, the graph, checks, sources, schemes, scores.
 
-use crate::plan::{Plan, PlannedSource, RESERVED_TABLES, ROWS_SET_ASIDE, Work};
+use crate::plan::{CheckKind, Plan, PlannedSource, RESERVED_TABLES, ROWS_SET_ASIDE, Work};
 use crate::spec::pipeline::Parameter;
 use crate::spec::scheme::SchemeFile;
 use crate::spec::source::{Compression, CsvFormat, Delimiter, Format, RawColumn};
@@ -178,16 +178,23 @@ fn published(plan: &Plan) -> Section {
 }
 
 fn checks(plan: &Plan) -> Section {
+    let mut kinds = plan.checks.iter().map(|check| check.kind);
+    let views = match kinds.any(|kind| kind == CheckKind::Contract) {
+        true => {
+            "to the same by checks of their own, and the key of every table tells its rows apart"
+        }
+        false => "to their own checks alone",
+    };
     let mut lines = vec![
         text(
             "Every published table: the key is unique and never null, required columns are never null. Each row is \
              checked as it is written; a fault stops the publication.",
         ),
-        text(
+        text(format!(
             "Each row that is written down between stages: required columns and the key are never null, accepted values \
              and ranges hold; a row that breaks this stops the run. Views, which are worked out where they are read, are \
-             held to their own checks alone.",
-        ),
+             held {views}.",
+        )),
         text("Each file is read back and compared with what was written before it is seen."),
     ];
     let sources = plan.sources.iter().map(|source| {

@@ -28,7 +28,7 @@ const SUM: SqlType = SqlType::Decimal {
 };
 
 /// What runs note of tables beside the checks that are declared.
-pub(super) const OWN_CHECKS: [&str; 3] = ["contract", "set_aside", "validation"];
+pub(super) const OWN_CHECKS: [&str; 4] = ["contract", "contract_key", "set_aside", "validation"];
 
 /// What a check asks.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,6 +47,8 @@ pub enum CheckKind {
     RowCount(RowCount),
     /// A sum is the sum of others.
     Reconciliation,
+    /// The columns of a row hold what the contract of a table promises.
+    Contract,
 }
 
 impl CheckKind {
@@ -60,6 +62,7 @@ impl CheckKind {
             Self::Freshness => "freshness",
             Self::RowCount(_) => "row_count",
             Self::Reconciliation => "reconciliation",
+            Self::Contract => "contract",
         }
     }
 }
@@ -94,12 +97,12 @@ pub fn check_results_schema() -> SchemaRef {
 }
 
 /// A query of the rows that break a check.
-struct Query {
-    sql: String,
+pub(super) struct Query {
+    pub(super) sql: String,
     /// Its columns; the first are its key.
-    columns: IndexMap<String, ContractColumn>,
-    key: Vec<String>,
-    kind: CheckKind,
+    pub(super) columns: IndexMap<String, ContractColumn>,
+    pub(super) key: Vec<String>,
+    pub(super) kind: CheckKind,
 }
 
 /// Enters the checks that the contract or the source file of `table` declares into the catalogue; returns their names.
@@ -152,7 +155,7 @@ pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
     names
 }
 
-fn contract_of(
+pub(super) fn contract_of(
     compiling: &Compiling<'_>,
     table: &str,
 ) -> Option<(Arc<TableFile>, Arc<SourceText>)> {
@@ -180,18 +183,18 @@ fn asks_of_nothing(compiling: &Compiling<'_>, check: &TableCheck) -> bool {
 }
 
 /// The table that checks are about.
-struct About<'a> {
-    table: &'a str,
-    contract: &'a TableFile,
-    file: &'a Arc<SourceText>,
+pub(super) struct About<'a> {
+    pub(super) table: &'a str,
+    pub(super) contract: &'a TableFile,
+    pub(super) file: &'a Arc<SourceText>,
     /// The system of a raw table.
-    system: Option<&'a str>,
+    pub(super) system: Option<&'a str>,
     /// Whether it is known how many rows an earlier run had.
-    is_counted: bool,
+    pub(super) is_counted: bool,
 }
 
 impl About<'_> {
-    fn fault(&self, at: At, message: String, help: &str) -> Problem {
+    pub(super) fn fault(&self, at: At, message: String, help: &str) -> Problem {
         Problem::new("cvm::plan::check", self.file, at, message, help)
     }
 
@@ -275,7 +278,7 @@ impl About<'_> {
         })
     }
 
-    fn unique(&self, columns: &Spanned<Vec<String>>) -> Result<Query, Box<Problem>> {
+    pub(super) fn unique(&self, columns: &Spanned<Vec<String>>) -> Result<Query, Box<Problem>> {
         if columns.value.is_empty() {
             let message = "no columns are named".to_owned();
             let help = "list the columns that tell rows apart";
@@ -495,7 +498,7 @@ impl About<'_> {
             })
     }
 
-    fn key(&self) -> Vec<String> {
+    pub(super) fn key(&self) -> Vec<String> {
         self.contract
             .key
             .iter()
@@ -513,7 +516,7 @@ impl About<'_> {
         shown
     }
 
-    fn typed(&self, names: &[String]) -> IndexMap<String, ContractColumn> {
+    pub(super) fn typed(&self, names: &[String]) -> IndexMap<String, ContractColumn> {
         let columns = names.iter().filter_map(|name| {
             let column = &self.contract.columns.get(name)?.value;
             let column = ContractColumn {
@@ -525,7 +528,12 @@ impl About<'_> {
         columns.collect()
     }
 
-    fn as_table(&self, name: &str, declared: &Spanned<TableCheck>, query: Query) -> SqlTable {
+    pub(super) fn as_table(
+        &self,
+        name: &str,
+        declared: &Spanned<TableCheck>,
+        query: Query,
+    ) -> SqlTable {
         let check = &declared.value;
         let help = check.help.clone();
         let contract = TableFile {
@@ -570,7 +578,7 @@ impl About<'_> {
 }
 
 /// Columns as `select` lists them.
-fn listed(names: &[String]) -> String {
+pub(super) fn listed(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
     names.join(", ")
 }

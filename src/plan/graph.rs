@@ -9,7 +9,8 @@ use super::compile::Compiling;
 use super::score::CheckedScore;
 use super::sql::{self, ParsedSql};
 use super::{
-    CheckKind, ENTITIES, Layer, ParameterValue, PlannedCheck, declared_checks, entity, scheme,
+    CheckKind, ENTITIES, Layer, ParameterValue, PlannedCheck, contract_checks, declared_checks,
+    entity, scheme,
 };
 
 /// A table that the outputs need, directly or not.
@@ -135,7 +136,9 @@ impl Walk<'_> {
             at: Some(At::default()),
         };
         for table in self.order.clone() {
-            for check in declared_checks::enter(compiling, &table) {
+            let declared = declared_checks::enter(compiling, &table);
+            let promised = contract_checks::enter(compiling, &table);
+            for check in declared.into_iter().chain(promised) {
                 self.visit(compiling, &check, &reader);
             }
         }

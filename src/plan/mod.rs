@@ -6,6 +6,7 @@
 mod catalogue;
 mod check;
 mod compile;
+mod contract_checks;
 mod declared_checks;
 mod definitions;
 mod entity;

@@ -97,7 +97,8 @@ pub struct ObjectManifest {
     pub version: Option<String>,
     /// When the store says it was written, UTC, RFC 3339.
     pub last_modified: String,
-    /// SHA-256 of the content, hexadecimal; of local files.
+    /// SHA-256 of the content, hexadecimal: of files on the machine that ran, and of text (CSV, NDJSON) wherever it lies, compressed as it
+    /// lies there. Parquet that lies elsewhere is read in parts and has none: its tag and version stand for its content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
 }

@@ -392,6 +392,6 @@ async fn prepare(
     work.reuse.trim();
     Ok(Prepared {
         checks: results,
-        sources: work.read,
+        sources: work.read(),
     })
 }

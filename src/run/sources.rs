@@ -61,13 +61,12 @@ impl RunAtWork<'_> {
             )
             .await?;
             let objects = provider.objects_with_checksums(self.threads).await?;
-            selection.check(&source.name, &objects)?;
             let found = SourceManifest {
                 name: source.name.clone(),
                 objects: objects.into_iter().map(manifest_of).collect(),
             };
             self.recall(source, &store.url, &provider, &found)?;
-            self.read.push(found);
+            provider.check_recorded()?;
             self.events.tell(&Event::SourceFound {
                 source: source.name.clone(),
                 objects: provider.tally().objects().len(),
@@ -173,6 +172,20 @@ impl RunAtWork<'_> {
         Ok(made.table)
     }
 
+    /// What was read, for the manifest: checksums are complete once [`finish_sources`](Self::finish_sources) was called.
+    pub(super) fn read(&self) -> Vec<SourceManifest> {
+        let tallies = self.sources.iter().map(|source| source.tally());
+        let manifests = tallies.map(|tally| SourceManifest {
+            name: tally.source().to_owned(),
+            objects: tally
+                .objects_with_checksums()
+                .into_iter()
+                .map(manifest_of)
+                .collect(),
+        });
+        manifests.collect()
+    }
+
     /// Reads what no stage needed, so that counts are whole, and holds the shares against their bounds.
     pub(super) async fn finish_sources(&self) -> Result<Vec<CheckResult>, RunError> {
         let mut results = Vec::new();
@@ -187,6 +200,7 @@ impl RunAtWork<'_> {
             for (objects, address) in slices.iter().flat_map(|slices| slices.unparsed()) {
                 self.reuse.keep_reading(source, objects, address, None);
             }
+            source.check_recorded()?;
             let counts = tally.counts();
             self.events.tell(&Event::SourceRead {
                 source: tally.source().to_owned(),

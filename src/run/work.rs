@@ -15,7 +15,6 @@ use super::reuse::Reuse;
 use super::sources::{Slices, is_text};
 use crate::engine::{Session, SessionOptions};
 use crate::plan::{ParameterValue, Plan, PlannedStage, Work, parameters, table_reference};
-use crate::publish::SourceManifest;
 use crate::score::{CalibrationRow, FitContext, FitRow, Pool};
 use crate::source::{RawTableProvider, SetAside};
 use crate::stage::{Keep, RawSlice, ScoreStage, Spool, SqlStage, Stage, StageContext, UnionStage};
@@ -39,8 +38,6 @@ pub(super) struct RunAtWork<'a> {
     pub(super) context: StageContext,
     pub(super) sources: Vec<Arc<RawTableProvider>>,
     pub(super) set_aside: Arc<SetAside>,
-    /// What was found of the sources, for the manifest.
-    pub(super) read: Vec<SourceManifest>,
     /// What earlier runs did of the work.
     pub(super) reuse: Reuse<'a>,
     pub(super) addresses: Addresses,
@@ -96,7 +93,6 @@ impl<'a> RunAtWork<'a> {
             events,
             context,
             sources: Vec::new(),
-            read: Vec::new(),
             reuse: Reuse::open(options.cache.as_ref(), &options.run_id, events),
             addresses: Addresses::new(),
             slices: BTreeMap::new(),

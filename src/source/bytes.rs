@@ -35,6 +35,7 @@ pub(crate) struct ByteSource {
     file: Arc<str>,
     expected: u64,
     seen: u64,
+    hash: Option<Sha256>,
 }
 
 impl ByteSource {
@@ -57,7 +58,20 @@ impl ByteSource {
             file: Arc::clone(&object.path),
             expected: object.meta.size,
             seen: 0,
+            hash: None,
         }
+    }
+
+    /// The same bytes, and what they come to.
+    pub(crate) fn hashed(mut self) -> Self {
+        self.hash = Some(Sha256::new());
+        self
+    }
+
+    /// The SHA-256 of all bytes, hexadecimal, once they came; none unless they are [`hashed`](Self::hashed), or a second time.
+    pub(crate) fn sha256(&mut self) -> Option<String> {
+        let digest = self.hash.take()?.finalize();
+        Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// The next bytes, never empty; none at the end.
@@ -72,6 +86,9 @@ impl ByteSource {
                 Some(Ok(bytes)) if bytes.is_empty() => {}
                 Some(Ok(bytes)) => {
                     self.seen += bytes.len() as u64;
+                    if let Some(hash) = &mut self.hash {
+                        hash.update(&bytes);
+                    }
                     return Ok(Some(bytes));
                 }
                 Some(Err(object_store::Error::Precondition { .. })) => {
@@ -85,13 +102,9 @@ impl ByteSource {
 
 /// The SHA-256 of an object's bytes, hexadecimal.
 pub(crate) async fn sha256(table: &Arc<Table>, object: &Object) -> Result<String, SourceError> {
-    let mut bytes = ByteSource::new(table, object);
-    let mut hash = Sha256::new();
-    while let Some(chunk) = bytes.next().await? {
-        hash.update(&chunk);
-    }
-    let digest = hash.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut bytes = ByteSource::new(table, object).hashed();
+    while bytes.next().await?.is_some() {}
+    Ok(bytes.sha256().unwrap_or_default())
 }
 
 fn ranges(size: u64) -> BoxStream<'static, Range<u64>> {

@@ -42,6 +42,8 @@ mod text;
 mod time;
 
 #[cfg(test)]
+mod checksum_tests;
+#[cfg(test)]
 mod drift_tests;
 #[cfg(test)]
 mod parquet_tests;

@@ -111,6 +111,7 @@ impl RawTableProvider {
             schema: schema(declared),
             tolerance,
             store,
+            selection: selection.of_source(&source),
             format: Arc::clone(&format),
             objects,
             tally: tally(&pieces),
@@ -143,7 +144,8 @@ impl RawTableProvider {
         Ok(objects.iter().map(Object::info).collect())
     }
 
-    /// The objects as they were listed, with the checksums of those that lie on this machine, `threads` of them read at a time.
+    /// Works out the checksums of the objects that lie on this machine, `threads` of them read at a time, and gives all objects as
+    /// they were listed with what is known by then. Text that lies elsewhere has its own in the [tally](Self::tally) once it was read.
     ///
     /// # Errors
     /// When one cannot be read.
@@ -152,17 +154,34 @@ impl RawTableProvider {
         threads: usize,
     ) -> Result<Vec<ObjectInfo>, SourceError> {
         let table = &self.table;
-        let infos = table.objects.iter().map(|object| async move {
-            let mut info = object.info();
-            if table.store.kind == StoreKind::File {
-                info.sha256 = Some(bytes::sha256(table, object).await?);
-            }
-            Ok(info)
-        });
-        stream::iter(infos.collect::<Vec<_>>())
-            .buffered(threads.max(1))
-            .try_collect()
-            .await
+        if table.store.kind == StoreKind::File {
+            let objects = table.objects.iter().enumerate();
+            let sums = objects.map(|(at, object)| async move {
+                let sha256 = bytes::sha256(table, object).await?;
+                match table.tally.note_checksum(at, &sha256) {
+                    true => Ok(()),
+                    false => Err(table.changed(&object.path)),
+                }
+            });
+            stream::iter(sums.collect::<Vec<_>>())
+                .buffered(threads.max(1))
+                .try_collect::<()>()
+                .await?;
+        }
+        Ok(table.tally.objects_with_checksums())
+    }
+
+    /// Holds the checksums that are known by now against those that an earlier run recorded, where exactly its objects are read.
+    /// Text that lies elsewhere is held where it comes to its end, too.
+    ///
+    /// # Errors
+    /// [`SourceError::Gone`], with each object that is another.
+    pub fn check_recorded(&self) -> Result<(), SourceError> {
+        let (table, tally) = (&self.table, &self.table.tally);
+        let read = tally.objects_with_checksums();
+        table
+            .selection
+            .check(&table.source, &read, tally.is_complete())
     }
 
     /// The rows of some of its objects, by their places among all, as a table of its own. What is read of it counts for this one.

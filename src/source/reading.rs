@@ -28,6 +28,8 @@ pub struct Reading {
 struct ObjectReading {
     pieces: Vec<Counts>,
     warnings: Vec<String>,
+    /// What its bytes came to, where that was worked out.
+    sha256: Option<String>,
     /// How many batches of the file are its rows.
     set_aside: usize,
 }
@@ -88,6 +90,7 @@ impl RawTableProvider {
             reading.objects.push(ObjectReading {
                 pieces: pieces.map(|piece| table.tally.counts_of(piece)).collect(),
                 warnings: table.tally.warnings_of(&object.path),
+                sha256: table.tally.checksum_of(at),
                 set_aside: batches,
             });
         }
@@ -139,6 +142,9 @@ impl RawTableProvider {
             let Some(object) = table.objects.get(at) else {
                 continue;
             };
+            if let Some(sha256) = &kept.sha256 {
+                table.tally.note_checksum(at, sha256);
+            }
             for warning in &kept.warnings {
                 table.tally.warn(&object.path, warning.clone());
             }

@@ -70,21 +70,70 @@ impl Selection {
         }
     }
 
-    /// Holds checksums against those that were recorded.
+    /// What of it is about one raw table.
+    pub(crate) fn of_source(&self, source: &str) -> Self {
+        match self {
+            Self::Recorded { run_id, objects } => {
+                let of_source = objects.get(source).cloned().unwrap_or_default();
+                Self::Recorded {
+                    run_id: run_id.clone(),
+                    objects: [(source.to_owned(), of_source)].into(),
+                }
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// Holds the checksum of one object, by its place among those that are read, against what was recorded.
     ///
     /// # Errors
-    /// [`SourceError::Gone`], where one differs.
-    pub fn check(&self, source: &str, read: &[ObjectInfo]) -> Result<(), SourceError> {
+    /// [`SourceError::Gone`], where it differs.
+    pub(crate) fn check_one(
+        &self,
+        source: &str,
+        object: usize,
+        sha256: &str,
+    ) -> Result<(), SourceError> {
+        let Self::Recorded { run_id, objects } = self else {
+            return Ok(());
+        };
+        let then = objects.get(source).and_then(|objects| objects.get(object));
+        match then.map(|then| (then, then.sha256.as_deref())) {
+            Some((then, Some(recorded))) if recorded != sha256 => Err(SourceError::Gone {
+                table: source.to_owned(),
+                run_id: run_id.clone(),
+                objects: format!("{} is another: its checksum differs", then.path),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Holds checksums against those that were recorded, as far as they are known by now; `are_read` says that no more will be.
+    ///
+    /// # Errors
+    /// [`SourceError::Gone`], where one differs, or was recorded and cannot be told.
+    pub(crate) fn check(
+        &self,
+        source: &str,
+        read: &[ObjectInfo],
+        are_read: bool,
+    ) -> Result<(), SourceError> {
         let Self::Recorded { run_id, objects } = self else {
             return Ok(());
         };
         let recorded = objects.get(source).map(Vec::as_slice).unwrap_or_default();
-        let other = recorded.iter().zip(read).filter(|(then, now)| {
-            then.sha256.is_some() && now.sha256.is_some() && then.sha256 != now.sha256
-        });
-        let other: Vec<String> = other
-            .map(|(then, _)| format!("{} is another: its checksum differs", then.path))
-            .collect();
+        let other = |(then, now): (&ObjectInfo, &ObjectInfo)| match (&then.sha256, &now.sha256) {
+            (Some(then_sum), Some(now_sum)) if then_sum != now_sum => {
+                Some(format!("{} is another: its checksum differs", then.path))
+            }
+            // The tags were not compared, because the checksum decides.
+            (Some(_), None) if are_read => Some(format!(
+                "{} may be another: it lies elsewhere now, and its checksum is not worked out there",
+                then.path
+            )),
+            _ => None,
+        };
+        let other: Vec<String> = recorded.iter().zip(read).filter_map(other).collect();
         if other.is_empty() {
             return Ok(());
         }
@@ -197,16 +246,26 @@ mod tests {
     #[test]
     fn a_checksum_decides_where_one_is_known() {
         let selection = recorded(vec![info("d", 1, "z", Some("f00"))]);
-        let told = |sha256| {
-            let read = [info("d", 1, "q", Some(sha256))];
+        let told = |sha256: Option<&str>, are_read: bool| {
+            let read = [info("d", 1, "q", sha256)];
             selection
-                .check("shop.orders", &read)
+                .check("shop.orders", &read, are_read)
                 .map_err(|error| error.to_string())
         };
-        assert_eq!(told("f00"), Ok(()));
+        let gone = |how: &str| {
+            let gone = format!("shop.orders: what the run r1 read is not to be had: d {how}");
+            Err(gone)
+        };
+        assert_eq!(told(Some("f00"), false), Ok(()));
         assert_eq!(
-            told("bad"),
-            Err("shop.orders: what the run r1 read is not to be had: d is another: its checksum differs".to_owned())
+            told(Some("bad"), false),
+            gone("is another: its checksum differs")
+        );
+        // Text that lies elsewhere has none before it was read.
+        assert_eq!(told(None, false), Ok(()));
+        assert_eq!(
+            told(None, true),
+            gone("may be another: it lies elsewhere now, and its checksum is not worked out there")
         );
     }
 }

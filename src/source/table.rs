@@ -11,6 +11,7 @@ use super::cell::{Column, Value};
 use super::error::SourceError;
 use super::format::{self, SourceFormat};
 use super::rows::{Constant, Output};
+use super::selection::Selection;
 use super::set_aside::{Attempt, SetAside};
 use super::tally::{ObjectInfo, SourceTally};
 use crate::engine::types::arrow_type;
@@ -167,6 +168,8 @@ pub(crate) struct Table {
     pub(crate) schema: SchemaRef,
     pub(crate) tolerance: Tolerance,
     pub(crate) store: Store,
+    /// Which objects are read, of this table alone.
+    pub(crate) selection: Selection,
     pub(crate) format: Arc<dyn SourceFormat>,
     pub(crate) objects: Vec<Object>,
     pub(crate) pieces: Vec<Piece>,
@@ -207,6 +210,19 @@ impl Table {
         } else {
             Ok(())
         }
+    }
+
+    /// Notes what the bytes of an object came to that is read in one piece.
+    ///
+    /// # Errors
+    /// [`SourceError::Changed`], where another reading met other bytes; [`SourceError::Gone`], where an earlier run did whose objects
+    /// are to be read.
+    pub(crate) fn note_checksum(&self, piece: usize, sha256: &str) -> Result<(), SourceError> {
+        let object = self.pieces[piece].object;
+        if !self.tally.note_checksum(object, sha256) {
+            return Err(self.changed(&self.object_of(piece).path));
+        }
+        self.selection.check_one(&self.source, object, sha256)
     }
 
     pub(crate) fn damaged(

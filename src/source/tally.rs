@@ -21,7 +21,8 @@ pub struct ObjectInfo {
     pub version: Option<String>,
     /// When the store says it was written.
     pub last_modified: DateTime<Utc>,
-    /// SHA-256 of the content, hexadecimal, where it was worked out: of local files, whose tags say nothing of it.
+    /// SHA-256 of the content, hexadecimal, where it is known: of files on this machine once they were found, because their tags say
+    /// nothing of it; of text that lies elsewhere once it was read; of Parquet that lies elsewhere never, because it is not read whole.
     pub sha256: Option<String>,
 }
 
@@ -67,6 +68,8 @@ pub struct SourceTally {
     source: String,
     max_bad_share: f64,
     objects: Vec<ObjectInfo>,
+    /// What the bytes of each object came to, once that is known.
+    checksums: Vec<OnceLock<String>>,
     object_of_piece: Vec<usize>,
     pieces: Vec<Progress>,
     /// Each with the object that it is about.
@@ -85,10 +88,12 @@ impl SourceTally {
             .map(|_| Progress::default())
             .collect();
         let warnings = Mutex::default();
+        let checksums = objects.iter().map(|_| OnceLock::new()).collect();
         Self {
             source,
             max_bad_share,
             objects,
+            checksums,
             object_of_piece,
             pieces,
             warnings,
@@ -108,6 +113,17 @@ impl SourceTally {
     /// The objects that match the pattern, by path.
     pub fn objects(&self) -> &[ObjectInfo] {
         &self.objects
+    }
+
+    /// The objects with the checksums that are known by now.
+    pub fn objects_with_checksums(&self) -> Vec<ObjectInfo> {
+        let objects = self.objects.iter().zip(&self.checksums);
+        objects
+            .map(|(object, checksum)| ObjectInfo {
+                sha256: checksum.get().cloned(),
+                ..object.clone()
+            })
+            .collect()
     }
 
     /// Bytes of all objects together.
@@ -200,6 +216,17 @@ impl SourceTally {
         self.pieces
             .get(piece)
             .is_some_and(|piece| piece.read_by.get().is_some())
+    }
+
+    /// What the bytes of an object came to, if that is known.
+    pub(crate) fn checksum_of(&self, object: usize) -> Option<String> {
+        self.checksums.get(object)?.get().cloned()
+    }
+
+    /// Notes what the bytes of an object came to; false where another reading met other bytes.
+    pub(crate) fn note_checksum(&self, object: usize, sha256: &str) -> bool {
+        let checksum = self.checksums.get(object);
+        checksum.is_some_and(|known| known.get_or_init(|| sha256.to_owned()) == sha256)
     }
 
     /// Tells how far a reading of a piece has come.

@@ -19,6 +19,7 @@ use super::set_aside::{Attempt, Entry};
 use super::table::Table;
 use super::tally::Counts;
 use crate::spec::source::Compression;
+use crate::store::StoreKind;
 
 /// A longer record is taken for one that was never ended.
 const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;
@@ -127,12 +128,17 @@ impl<R: Records> TextReader<R> {
         records: R,
     ) -> Result<Self, SourceError> {
         let file = Arc::clone(&scan.object().path);
+        let mut source = ByteSource::new(&scan.table, scan.object());
+        // Local files were read for theirs before.
+        if scan.attempt.is_some() && scan.table.store.kind != StoreKind::File {
+            source = source.hashed();
+        }
         let decompressor = Decompressor::new(compression, &file).map_err(|error| {
             scan.table
                 .damaged(&file, "no decoder".to_owned(), Some(error.into()))
         })?;
         Ok(Self {
-            source: ByteSource::new(&scan.table, scan.object()),
+            source,
             decompressor,
             input: Bytes::new(),
             text: Vec::new(),
@@ -240,6 +246,9 @@ impl<R: Records> PieceReader for TextReader<R> {
             if ended {
                 self.done = true;
                 self.records.end(&mut self.rows)?;
+                if let Some(sha256) = self.source.sha256() {
+                    self.rows.table.note_checksum(self.rows.piece, &sha256)?;
+                }
                 if let Some(attempt) = self.rows.attempt.take() {
                     self.rows.table.complete(self.rows.piece, attempt)?;
                 }

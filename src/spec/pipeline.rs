@@ -50,8 +50,22 @@ pub struct PipelineFile {
     /// The segmentation schemes that customers are told apart by, from `sql/schemes`. Default: all that there are.
     #[schemars(with = "Option<Vec<String>>")]
     pub segments: Option<Vec<Spanned<String>>>,
+    /// Which tables are held to what their contracts promise. Default `written`.
+    #[serde(default)]
+    pub contracts: Strictness,
     /// What is published, and where.
     pub outputs: Outputs,
+}
+
+/// Which tables are held to what their contracts promise of columns and key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Strictness {
+    /// Those that are published and, but for their keys, those that are written down on the way: their rows are looked at anyway.
+    #[default]
+    Written,
+    /// Also those that are worked out where they are read, as entities are, and the keys of all. Each costs a query or two.
+    All,
 }
 
 /// The organisation's own definition of customer value.

@@ -348,6 +348,84 @@ fn rows_that_are_written_down_between_stages_are_held_to_their_contract() {
     assert_eq!(published(&shop, "customer_values"), before);
 }
 
+/// Replaces what stands in a file exactly once.
+fn edit(path: &Path, old: &str, new: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert_eq!(text.matches(old).count(), 1, "{old} in {text}");
+    std::fs::write(path, text.replace(old, new)).unwrap();
+}
+
+#[test]
+fn views_and_keys_are_held_to_contracts_where_the_pipeline_asks() {
+    let folder = project("100");
+    let shop = folder.path().join("shop");
+    let entity = shop.join("sql/entities/orders.yml");
+    let as_shipped = std::fs::read_to_string(&entity).unwrap();
+    let amount = "  order_amount: { type: \"decimal(18,4)\",";
+    edit(&entity, amount, &format!("{amount} maximum: 50,"));
+    // An entity is worked out where it is read: nobody looks.
+    let unasked = run_demo(&shop, &[]);
+    assert_eq!(code(&unasked), 0, "{}", text(&unasked.stderr));
+    let of_entity = |check: &str| {
+        let check = format!("entities_orders__{check}");
+        check_result(&shop, "2025-01-01", &check)
+    };
+    assert_eq!(of_entity("contract"), "");
+    let before = published(&shop, "customer_values");
+
+    let pipeline = shop.join("pipelines/demo.yml");
+    edit(&pipeline, "\nvalue:\n", "\ncontracts: all\nvalue:\n");
+    let refused = run_demo(&shop, &[]);
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(
+        told.contains("`entities_orders__contract`: ")
+            && told.contains(" rows break it: Columns hold what the contract promises.")
+            && told.contains(", broken_promise = `order_amount` is `")
+            && told.contains("`, but should be at most 50")
+            && told.contains("change the contract of `entities.orders`"),
+        "{told}"
+    );
+
+    std::fs::write(&entity, &as_shipped).unwrap();
+    edit(&entity, "\nkey: [order_id]\n", "\nkey: [channel]\n");
+    let refused = run_demo(&shop, &[]);
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(
+        told.contains(
+            "`entities_orders__contract_key`: 3 rows break it: The key tells rows apart."
+        ) && told.contains("channel = app, rows = "),
+        "{told}"
+    );
+    assert_eq!(published(&shop, "customer_values"), before);
+
+    std::fs::write(&entity, &as_shipped).unwrap();
+    let held = run_demo(&shop, &[]);
+    assert_eq!(code(&held), 0, "{}", text(&held.stderr));
+    assert_eq!(published(&shop, "customer_values"), before);
+    assert_eq!(
+        of_entity("contract"),
+        "contract,error,true,0,,0 rows break it"
+    );
+    assert_eq!(
+        of_entity("contract_key"),
+        "unique,error,true,0,,0 rows break it"
+    );
+    // Rows that are written down are looked at once.
+    let written = check_result(&shop, "2025-01-01", "int_customers_summarised__contract");
+    assert!(
+        written.ends_with(",\"types, required columns, accepted values and ranges hold\""),
+        "{written}"
+    );
+    let key = check_result(
+        &shop,
+        "2025-01-01",
+        "int_customers_summarised__contract_key",
+    );
+    assert!(key.starts_with("unique,error,true,0,"), "{key}");
+}
+
 #[test]
 fn an_amount_without_the_rate_of_its_day_stops_the_run() {
     let folder = project("400");

@@ -126,7 +126,7 @@ async fn make_missing(
     Ok(Made {
         snapshots,
         checks,
-        sources: work.read,
+        sources: work.read(),
     })
 }
 

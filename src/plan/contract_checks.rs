@@ -1,0 +1,211 @@
+//! What contracts promise of tables that are not published, as queries of the rows that break it: for pipelines that say
+//! `contracts: all`.
+
+use super::compile::Compiling;
+use super::declared_checks::{
+    About, CheckKind, PlannedCheck, Query, column_of, contract_of, listed,
+};
+use super::entity;
+use crate::engine::ValueLimits;
+use crate::engine::types::quoted;
+use crate::spec::SqlType;
+use crate::spec::check::{Severity, TableCheck};
+use crate::spec::pipeline::Strictness;
+use crate::spec::yaml::Spanned;
+
+/// The column that says what of a row is not as promised.
+const BROKEN: &str = "broken_promise";
+
+/// Enters the checks that hold `table` to its contract into the catalogue; returns their names. There are none where the pipeline asks
+/// for none, and of published tables, whose rows are held as they are written.
+pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
+    if compiling.pipeline.contracts != Strictness::All || !is_between(compiling, table) {
+        return Vec::new();
+    }
+    let Some((contract, file)) = contract_of(compiling, table) else {
+        return Vec::new();
+    };
+    let about = About {
+        table,
+        contract: &contract,
+        file: &file,
+        system: None,
+        is_counted: false,
+    };
+    let key = about.unique(&Spanned::unplaced(about.key()));
+    let checks = [
+        (
+            "contract",
+            "Columns hold what the contract promises.",
+            promises(&about),
+        ),
+        // What is wrong with a key is told where its contract is read.
+        ("contract_key", "The key tells rows apart.", key.ok()),
+    ];
+    let mut names = Vec::new();
+    for (check, description, query) in checks {
+        let Some(query) = query else { continue };
+        let name = format!("{}__{check}", table.replace('.', "_"));
+        let at = contract.table.at;
+        if compiling.catalogue.tables.contains_key(&name) {
+            let message = format!("there is another table or check `{name}`");
+            let help = "rename it: with `contracts: all` cvm makes a check of this name";
+            compiling.problems.push(about.fault(at, message, help));
+            continue;
+        }
+        compiling.checks.push(PlannedCheck {
+            name: name.clone(),
+            table: Some(table.to_owned()),
+            kind: query.kind,
+            max_share: None,
+        });
+        let value = declared(table, description);
+        let entered = about.as_table(&name, &Spanned { value, at }, query);
+        compiling.catalogue.tables.insert(name.clone(), entered);
+        names.push(name);
+    }
+    names
+}
+
+/// Whether a table is neither raw nor published, and may have rows.
+fn is_between(compiling: &Compiling<'_>, table: &str) -> bool {
+    let mut outputs = compiling.pipeline.outputs.tables.iter();
+    if compiling.sources.contains_key(table) || outputs.any(|output| output.value == table) {
+        return false;
+    }
+    let entity = entity::name_of(table);
+    entity.is_none_or(|entity| compiling.pipeline.entities.contains_key(entity))
+}
+
+/// What would be declared of a check of `table`.
+fn declared(table: &str, description: &str) -> TableCheck {
+    TableCheck {
+        description: description.to_owned(),
+        condition: None,
+        unique: None,
+        relationship: None,
+        freshness: None,
+        row_count: None,
+        reconciliation: None,
+        severity: Severity::Error,
+        max_rows: 0,
+        max_share: None,
+        help: Some(format!(
+            "mend the data or the SQL, or change the contract of `{table}`"
+        )),
+    }
+}
+
+/// The rows of which a column is not as promised, each with the first such column in words; none where nothing is promised.
+///
+/// It asks what `stage/promises.rs` asks of rows that are written down.
+fn promises(about: &About<'_>) -> Option<Query> {
+    let key = about.key();
+    let (mut broken, mut cases) = (Vec::new(), Vec::new());
+    for (name, column) in &about.contract.columns {
+        let (column, quoted) = (&column.value, quoted(name));
+        if column.required || key.contains(name) {
+            let found = literal(&format!("`{name}` has no value, but is required"));
+            broken.push(format!("{quoted} is null"));
+            cases.push(format!("when {quoted} is null then {found}"));
+        }
+        let limits = ValueLimits::of(column);
+        if let Some(outside) = outside(&quoted, &limits) {
+            let is = literal(&format!("`{name}` is `"));
+            let should = literal(&format!("`, but should be {limits}"));
+            let found = format!("{is} || cast({quoted} as varchar) || {should}");
+            cases.push(format!("when {outside} then {found}"));
+            broken.push(outside);
+        }
+    }
+    if cases.is_empty() {
+        return None;
+    }
+    let mut columns = about.typed(&key);
+    let told = "The first column that is not as promised, and what it holds.";
+    columns.insert(BROKEN.to_owned(), column_of(SqlType::Varchar, told));
+    Some(Query {
+        sql: format!(
+            "select {}, case {} end as {BROKEN} from {} where {}",
+            listed(&key),
+            cases.join(" "),
+            about.table,
+            broken.join(" or ")
+        ),
+        columns,
+        key,
+        kind: CheckKind::Contract,
+    })
+}
+
+/// That a column has a value, and one outside its limits; none where it has no limits.
+fn outside(column: &str, limits: &ValueLimits) -> Option<String> {
+    let below = limits.minimum.map(|bound| format!("{column} < {bound}"));
+    let above = limits.maximum.map(|bound| format!("{column} > {bound}"));
+    let other = limits.accepted_values.as_ref().map(|accepted| {
+        let accepted: Vec<String> = accepted.iter().map(|text| literal(text)).collect();
+        format!("{column} not in ({})", accepted.join(", "))
+    });
+    let any: Vec<String> = [below, above, other].into_iter().flatten().collect();
+    (!any.is_empty()).then(|| any.join(" or "))
+}
+
+/// A text as SQL writes it.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::spec::SourceText;
+    use crate::spec::table::TableFile;
+    use crate::spec::yaml::decode;
+
+    /// What is asked of the entity `orders` with these columns.
+    fn asked(columns: &str) -> Option<Query> {
+        let text = format!(
+            "table: orders\ndescription: d\ngrain: g\nkey: [order_id]\ncolumns:\n  \
+             order_id: {{ type: varchar, description: d }}\n{columns}"
+        );
+        let path = "sql/entities/orders.yml".to_owned();
+        let file = Arc::new(SourceText { path, text });
+        let contract: TableFile =
+            decode(&file, &|_| None).unwrap_or_else(|problems| panic!("{problems:?}"));
+        promises(&About {
+            table: "entities.orders",
+            contract: &contract,
+            file: &file,
+            system: None,
+            is_counted: false,
+        })
+    }
+
+    #[test]
+    fn every_promise_is_asked_in_the_words_of_rows_that_are_written_down() {
+        let query = asked(
+            "  who: { type: varchar, accepted_values: [\"it's me\", you], description: d }\n  \
+             rate: { type: double, required: true, minimum: -1, maximum: 1, description: d }\n  \
+             note: { type: varchar, description: d }\n",
+        );
+        let query = query.unwrap();
+        assert_eq!(
+            query.sql,
+            "select \"order_id\", case \
+             when \"order_id\" is null then '`order_id` has no value, but is required' \
+             when \"who\" not in ('it''s me', 'you') \
+             then '`who` is `' || cast(\"who\" as varchar) || '`, but should be one of ''it''s me'', ''you''' \
+             when \"rate\" is null then '`rate` has no value, but is required' \
+             when \"rate\" < -1 or \"rate\" > 1 \
+             then '`rate` is `' || cast(\"rate\" as varchar) || '`, but should be at least -1 and at most 1' \
+             end as broken_promise from entities.orders \
+             where \"order_id\" is null or \"who\" not in ('it''s me', 'you') \
+             or \"rate\" is null or \"rate\" < -1 or \"rate\" > 1"
+        );
+        let columns: Vec<&str> = query.columns.keys().map(String::as_str).collect();
+        assert_eq!(columns, ["order_id", "broken_promise"]);
+        assert_eq!(query.kind, CheckKind::Contract);
+    }
+}
