@@ -22,7 +22,7 @@ BOUND = 1.3
 # Which stages DuckDB makes tables of: tried before the rounds, and the fastest is taken.
 FORMS = ["shared", "planned", "all"]
 LEFT_OUT = {
-    "customer_values, value_concentration, acquisition_channels, acquisition_cohorts, kpis, ideal_customer_profile, lookalikes": "need a fit of BG/NBD and Gamma-Gamma",
+    "customer_values, value_concentration, acquisition_channels, acquisition_cohorts, kpis, ideal_customer_profile, lookalikes, leaving_experience": "need a fit of BG/NBD and Gamma-Gamma",
     "cluster_members, cluster_profiles, and the scheme clusters of segments": "need k-means",
     "cohort_retention": "needs a projection by BG/BB",
     "customer_survival, survival_summaries, contract_survival": "need curves by the scorer survival",

@@ -12,7 +12,7 @@ class Figures:
     """Prints each figure as it is checked and remembers what missed. One that was not found is None, and has missed."""
 
     def __init__(self):
-        self.checked = self.missed = self.unseen = 0
+        self.checked = self.missed = 0
 
     def section(self, title: str):
         print(f"\n{title}\n{'what':<66} {'truth':>16} {'tolerance':>11} {'found':>16} verdict")
@@ -37,11 +37,6 @@ class Figures:
     def between(self, what: str, low: float, high: float, found):
         """For what marts tell only mixed with something else that is known."""
         self._line(what, f"{low:.4g}", f"to {high:.4g}", found, found is not None and low < found < high)
-
-    def unseeable(self, what: str, why: str):
-        """What no source records, so that nothing could tell it: it made the company, and is no truth to be found."""
-        self.unseen += 1
-        print(f"{what:<66} in no raw data: {why}")
 
     def _line(self, what: str, truth: str, tolerance: str, found, held: bool):
         self.checked += 1

@@ -52,8 +52,8 @@ pub struct ExperienceTruth {
     pub review_of_returned: Figure,
     /// Customers whose scores fell before they left.
     pub warned_customers: u64,
-    /// The share of them among those who left after at least three purchase days. A parameter of the
-    /// company and no truth to be found: no raw table says who left for good, nor why.
+    /// The share of them among those who left after at least three purchase days. No raw table says who
+    /// left for good, nor why; it shows in how often two bad experiences come together.
     pub warned_share: Figure,
     /// Tickets.
     pub tickets: u64,

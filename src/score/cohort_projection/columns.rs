@@ -81,17 +81,18 @@ pub(super) const OUTPUT: &[OutputColumn] = &[
     OutputColumn::new(
         "projected_survival_low",
         SqlType::Double,
-        "Lower limit of the share that will be customers still.",
+        "Lower limit of the share that will be customers still, by either model of when they leave.",
     ),
     OutputColumn::new(
         "projected_survival_high",
         SqlType::Double,
-        "Upper limit of the share that will be customers still.",
+        "Upper limit of the share that will be customers still, by either model of when they leave.",
     ),
     OutputColumn::new(
         "model",
         SqlType::Varchar,
-        "The model: bg_bb or shifted_beta_geometric; null where there is none.",
+        "The model: bg_bb, bg_bb_after_orders where customers who leave only after an order are likelier, or \
+         shifted_beta_geometric; null where there is none.",
     ),
     OutputColumn::new(
         "reason",

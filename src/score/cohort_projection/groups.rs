@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use cvm_models::btyd::bg_bb::DiscreteSummary;
 use cvm_models::fit::FitError;
 use cvm_models::retention::cohort::{Period as Month, period_variance};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::super::{FitRow, Period};
-use super::model::{Fitted, Projector, fit};
+use super::model::{Fitted, Projector, Rivals, candidates, fit};
 use super::rows::Customers;
 use super::{Group, Projection, Settings};
 
-/// A model that projects, or why there is none.
-type Found = Result<(Box<dyn Projector>, Option<&'static str>), &'static str>;
+/// A model that projects, with its name and what speaks against it, or why there is none.
+type Found = Result<(Box<dyn Projector>, &'static str, Option<&'static str>), &'static str>;
 
 type Projections = BTreeMap<Group, BTreeMap<i32, Projection>>;
 
@@ -48,7 +49,7 @@ fn cohorts(
     horizon: u64,
     settings: &Settings,
 ) -> BTreeMap<i32, Projection> {
-    let (projector, reason) = match (own, all) {
+    let (projector, model, reason) = match (own, all) {
         (None | Some(Err(_)), Err(reason)) => {
             let reason = Some(*reason);
             let none = |cohort: &i32| {
@@ -61,14 +62,14 @@ fn cohorts(
             };
             return customers.cohorts.keys().map(none).collect();
         }
-        (Some(Ok((own, reason))), _) => (own, *reason),
-        (None, Ok((all, reason))) => (all, *reason),
-        (Some(Err(_)), Ok((all, _))) => (all, Some("model_of_all")),
+        (Some(Ok((own, model, reason))), _) => (own, *model, *reason),
+        (None, Ok((all, model, reason))) => (all, *model, *reason),
+        (Some(Err(_)), Ok((all, model, _))) => (all, *model, Some("model_of_all")),
     };
     let variance = period_variance(&months(customers, projector.as_ref()));
     let projection = |months| Projection {
         months,
-        model: Some(settings.model),
+        model: Some(model),
         reason,
     };
     let cohorts = customers.cohorts.iter();
@@ -132,16 +133,56 @@ fn find(customers: &Customers, settings: &Settings) -> (Found, Vec<FitRow>) {
     }
     let mut told = None;
     for (with_prior, reason) in [(false, None), (true, Some("needed_prior"))] {
-        let mut tried = fit(settings.model, &histories, with_prior);
-        let projector = tried.as_mut().ok().and_then(|fit| fit.projector.take());
-        let remark = reason.map(|_| "fitted with the prior of the fallback");
-        let rows = fit_rows(&row, &tried, projector.is_some(), remark);
-        if let Some(projector) = projector {
-            return (Ok((projector, reason)), rows);
+        let (found, rows) = likeliest(&row, &histories, with_prior, settings);
+        if let Some((projector, model)) = found {
+            return (Ok((projector, model, reason)), rows);
         }
         told = told.or(Some(rows));
     }
     (Err("no_model"), told.unwrap_or_default())
+}
+
+/// The likeliest of the candidates that can be fitted, by its name, with another one as its rival, and the rows of them all.
+fn likeliest(
+    row: &FitRow,
+    histories: &[(DiscreteSummary, u64)],
+    with_prior: bool,
+    settings: &Settings,
+) -> (Option<(Box<dyn Projector>, &'static str)>, Vec<FitRow>) {
+    let candidates = candidates(settings.model);
+    let mut tried: Vec<(&'static str, Result<Fitted, FitError>)> = Vec::new();
+    let mut able: Vec<(f64, &'static str, Box<dyn Projector>)> = Vec::new();
+    for name in candidates {
+        let mut fit = fit(name, histories, with_prior);
+        if let Ok(fitted) = fit.as_mut() {
+            let likelihood = fitted.log_likelihood;
+            let projector = fitted.projector.take();
+            able.extend(projector.map(|projector| (likelihood, name, projector)));
+        }
+        tried.push((name, fit));
+    }
+    // Of equals the first stays first.
+    able.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut able = able.into_iter();
+    let chosen = able.next();
+    let chosen_name = chosen.as_ref().map(|(_, name, _)| *name);
+    let remark = with_prior.then_some("fitted with the prior of the fallback");
+    let mut rows = Vec::new();
+    for (name, fit) in &tried {
+        let row = FitRow {
+            model: (*name).into(),
+            ..row.clone()
+        };
+        rows.extend(fit_rows(&row, fit, chosen_name == Some(*name), remark));
+    }
+    let found = chosen.map(|(_, name, chosen)| {
+        let projector: Box<dyn Projector> = match able.next() {
+            Some((_, _, rival)) => Box::new(Rivals { chosen, rival }),
+            None => chosen,
+        };
+        (projector, name)
+    });
+    (found, rows)
 }
 
 fn fit_rows(

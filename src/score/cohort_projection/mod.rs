@@ -2,9 +2,11 @@
 //!
 //! A model is fitted to the histories of each value of each dimension, all its cohorts together, and projects each cohort
 //! from what its own customers did. By default that is BG/BB: customers' lifetimes are shifted beta-geometric, and while
-//! they last a customer orders in a month or not. `shifted_beta_geometric` takes every month without an order for leaving,
-//! which is right under contracts that are billed each month. Limits hold the parameters' uncertainty, chance, and how much
-//! months differed from what was expected of them (`cvm_models::retention::cohort`).
+//! they last a customer orders in a month or not. Beside it the same model is fitted with customers who leave only after an
+//! order; the likelier projects, and since nobody sees who is a customer still, limits of survival hold those of both.
+//! `shifted_beta_geometric` takes every month without an order for leaving, which is right under contracts that are billed
+//! each month. Limits hold the parameters' uncertainty, chance, and how much months differed from what was expected of them
+//! (`cvm_models::retention::cohort`).
 //!
 //! A value with fewer than `min_customers` customers, or whose model cannot be fitted, is projected by the model of all
 //! customers, those of the value `all` of the dimension `all`, from its own histories; `reason` says so.

@@ -1,15 +1,27 @@
 //! The models by name, fitted to the histories of a group.
 
-use cvm_models::btyd::bg_bb::{BgBb, DiscreteSummaries, DiscreteSummary};
+use cvm_models::btyd::bg_bb::{BgBb, BgBbAfterOrders, DiscreteSummaries, DiscreteSummary};
 use cvm_models::fit::{Estimate, Fit, FitError, FitParams, Model};
 use cvm_models::optimise::Convergence;
 use cvm_models::retention::Tenures;
-use cvm_models::retention::cohort::{Cohort, CohortModel, Projected, project};
+use cvm_models::retention::cohort::{Cohort, CohortModel, Projected, project, with_rival};
 use cvm_models::retention::shifted_beta_geometric::ShiftedBetaGeometric;
 use cvm_models::uncertainty::{Level, Spread};
 
 /// The names that a pipeline gives.
 pub(super) const NAMES: [&str; 2] = ["bg_bb", "shifted_beta_geometric"];
+
+/// BG/BB whose customers leave only after an order: what `bg_bb` is fitted beside, and gives way to where that is likelier.
+const AFTER_ORDERS: &str = "bg_bb_after_orders";
+
+/// What is fitted for a name that a pipeline gives: models of the same number of parameters.
+pub(super) fn candidates(name: &'static str) -> Vec<&'static str> {
+    if name == NAMES[0] {
+        vec![NAMES[0], AFTER_ORDERS]
+    } else {
+        vec![name]
+    }
+}
 
 /// The standard deviation of the logarithm of a parameter in the prior of the fallback: within a factor of 7 of its
 /// natural scale in 19 of 20 cases.
@@ -42,6 +54,30 @@ impl<M: CohortModel + Send + Sync> Projector for Spread<M> {
 
     fn active_share(&self, period: u64) -> f64 {
         self.center.active_share(period)
+    }
+}
+
+/// The likelier model, and another that explains the same histories.
+pub(super) struct Rivals {
+    pub(super) chosen: Box<dyn Projector>,
+    pub(super) rival: Box<dyn Projector>,
+}
+
+impl Projector for Rivals {
+    fn project(
+        &self,
+        cohort: &Cohort,
+        periods: u64,
+        variance: f64,
+        level: &Level,
+    ) -> Vec<Projected> {
+        let chosen = self.chosen.project(cohort, periods, variance, level);
+        let rival = self.rival.project(cohort, periods, variance, level);
+        with_rival(chosen, &rival)
+    }
+
+    fn active_share(&self, period: u64) -> f64 {
+        self.chosen.active_share(period)
     }
 }
 
@@ -84,6 +120,9 @@ pub(super) fn fit(
     let frequency = column(DiscreteSummary::frequency);
     let summaries = DiscreteSummaries::weighted(&frequency, &recency, &opportunities, &customers)
         .map_err(|error| refused(BgBb::NAME, error.to_string()))?;
+    if name == AFTER_ORDERS {
+        return fit_to::<BgBbAfterOrders>(&summaries, with_prior);
+    }
     fit_to::<BgBb>(&summaries, with_prior)
 }
 

@@ -1,5 +1,6 @@
 //! BG/BB against published values, against other tools and against itself.
 
+mod after_orders;
 mod properties;
 mod refusals;
 

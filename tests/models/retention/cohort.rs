@@ -1,8 +1,12 @@
 //! Cohorts ahead: against the sums over their customers, and simulated cohorts.
 
-use cvm_models::btyd::bg_bb::{BgBb, BgBbParams, DiscreteSummaries, DiscreteSummary};
+use cvm_models::btyd::bg_bb::{
+    BgBb, BgBbAfterOrders, BgBbParams, DiscreteSummaries, DiscreteSummary,
+};
 use cvm_models::fit::FitParams;
-use cvm_models::retention::cohort::{CohortModel, Period, period_variance, project};
+use cvm_models::retention::cohort::{
+    CohortModel, Period, Projected, period_variance, project, with_rival,
+};
 use cvm_models::retention::shifted_beta_geometric::ShiftedBetaGeometric;
 use cvm_models::retention::{Tenures, estimated_survivors};
 use cvm_models::uncertainty::{Level, Spread};
@@ -51,6 +55,28 @@ fn survivors_under_contract_are_those_of_the_shifted_beta_geometric() {
     }
     // Of these 1,000 customers 207 were there after the ninth (Fader & Hardie 2007, table 1).
     close(1000.0 * projected[1].active.value, 207.0, 3.0);
+}
+
+/// Nobody sees who is a customer still: who never came back may have left by one model and has not by the other.
+#[test]
+fn limits_of_survival_hold_those_of_the_rival() {
+    let cohort = [(history(0, 0, 6), 300), (history(3, 4, 6), 300)];
+    let any_time = BgBb::new(1.2, 0.75, 0.66, 2.78).unwrap();
+    let after_orders = BgBbAfterOrders::new(0.84, 1.16, 0.7, 6.4).unwrap();
+    let chosen = project(&certain(after_orders), &cohort, 3, 0.0, &level());
+    let rival = project(&certain(any_time), &cohort, 3, 0.0, &level());
+    let both = with_rival(chosen.clone(), &rival);
+    let limits = |month: &Projected| {
+        let confidence = month.alive.confidence.unwrap();
+        [confidence.low, confidence.high]
+    };
+    assert_eq!(both.len(), 3);
+    for ((both, chosen), rival) in both.iter().zip(&chosen).zip(&rival) {
+        assert_eq!(both.active, chosen.active);
+        assert_eq!(both.alive.value.to_bits(), chosen.alive.value.to_bits());
+        assert!(limits(rival)[0] < limits(chosen)[0]);
+        assert_eq!(limits(both), [limits(rival)[0], limits(chosen)[1]]);
+    }
 }
 
 #[test]

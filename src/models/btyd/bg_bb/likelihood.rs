@@ -102,12 +102,12 @@ impl LogProduct {
 
 /// ln (a)ₖ with its first two derivatives in a, for k = 0, 1, …: lnΓ(a+k) − lnΓ(a) and the differences of ψ and ψ′, but
 /// without cancellation.
-struct Rising {
-    at: Vec<[f64; 3]>,
+pub(super) struct Rising {
+    pub(super) at: Vec<[f64; 3]>,
 }
 
 impl Rising {
-    fn new(a: f64, most: usize) -> Self {
+    pub(super) fn new(a: f64, most: usize) -> Self {
         let mut sums = [0.0; 3];
         let mut at = Vec::with_capacity(most + 1);
         at.push(sums);

@@ -4,11 +4,16 @@
 //! Purchases are tied to opportunities: a yearly appeal, a weekly service, a concert of the season. At the beginning of
 //! each opportunity a customer leaves for good with probability θ; one who does not takes it with probability p. Over
 //! customers p ~ Beta(α, β) and θ ~ Beta(γ, δ), independently. No parameter has a unit.
+//!
+//! [`BgBbAfterOrders`] has customers leave only after a purchase. Which of the two customers do is not seen, but they differ in
+//! how likely they make what customers did.
 
+mod after_orders;
 mod likelihood;
 mod predict;
 mod summaries;
 
+pub use after_orders::BgBbAfterOrders;
 pub use predict::Ahead;
 pub use summaries::{
     DiscreteSummaries, DiscreteSummariesError, DiscreteSummary, DiscreteSummaryDefect,

@@ -2,11 +2,14 @@
 //!
 //! Where leaving is seen, as under a contract, who is still there is active, and the shifted beta-geometric tells how many
 //! will be. Where it is not, a customer without an order may have left or may be late; BG/BB has the same beta-geometric
-//! lifetimes and tells the two apart by how often the customer used to order (Fader, Hardie & Shang 2010).
+//! lifetimes and tells the two apart by how often the customer used to order (Fader, Hardie & Shang 2010). By it customers
+//! leave at any time; by [`BgBbAfterOrders`] only after an order. Who is active is seen, who is a customer still is not, so that
+//! what the two say of that may differ by more than either leaves open, however many customers there are: the likelier of
+//! them projects, and the limits of survival hold those of both ([`with_rival`]).
 
 mod few;
 
-use crate::btyd::bg_bb::{BgBb, DiscreteSummary};
+use crate::btyd::bg_bb::{BgBb, BgBbAfterOrders, DiscreteSummary};
 use crate::btyd::exact;
 use crate::retention::RetentionModel;
 use crate::retention::shifted_beta_geometric::ShiftedBetaGeometric;
@@ -50,6 +53,22 @@ impl CohortModel for BgBb {
             0 => 1.0,
             _ => alpha / (alpha + beta) * (0..period).map(stays).product::<f64>(),
         }
+    }
+}
+
+impl CohortModel for BgBbAfterOrders {
+    fn ahead(&self, periods: u64, customer: &DiscreteSummary) -> Vec<Ahead> {
+        let ahead = |step: crate::btyd::bg_bb::Ahead| Ahead {
+            active: step.buys,
+            alive: step.alive,
+        };
+        let steps = BgBbAfterOrders::ahead(self, periods, customer);
+        steps.into_iter().map(ahead).collect()
+    }
+
+    fn active_share(&self, period: u64) -> f64 {
+        let steps = self.ahead_of_new_customer(period);
+        steps.last().map_or(1.0, |step| step.buys)
     }
 }
 
@@ -125,6 +144,24 @@ pub fn project<M: CohortModel>(
             alive: estimated(alive, *of_alive),
         };
     center.0.iter().zip(&errors).map(projected).collect()
+}
+
+/// What the chosen model projects, its limits of survival widened to hold those of a rival that explains the same histories.
+/// Without limits of the chosen there are none; of a rival without limits its projection is held.
+#[must_use]
+pub fn with_rival(mut chosen: Vec<Projected>, rival: &[Projected]) -> Vec<Projected> {
+    for (chosen, rival) in chosen.iter_mut().zip(rival) {
+        let value = rival.alive.value;
+        let [low, high] = match rival.alive.confidence {
+            Some(confidence) => [confidence.low, confidence.high],
+            None => [value, value],
+        };
+        if let Some(confidence) = chosen.alive.confidence.as_mut() {
+            confidence.low = confidence.low.min(low);
+            confidence.high = confidence.high.max(high);
+        }
+    }
+    chosen
 }
 
 /// Active customers of one period over all cohorts, and how many were expected.
