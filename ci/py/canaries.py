@@ -2,8 +2,8 @@
 
 usage: canaries.py CVM WORK
 
-What is searched: standard output and standard error of every command, the report of `run --report`, the documentation, what a
-killed run left in its work folder, and every object of the store. The forms searched for are those in which a secret travels: as it
+What is searched: standard output and standard error of every command, the report of `run --report`, lineage and metrics, the
+documentation, what a killed run left in its work folder, and every object of the store. The forms searched for are those in which a secret travels: as it
 is, percent-encoded, in JSON, and in base64 at any offset.
 
 The module is not called `secrets`: that would stand in for Python's own wherever a script of this folder runs.
@@ -29,7 +29,26 @@ from stores import BUCKET
 
 # With what needs encoding in URLs, JSON and base64 alike.
 SECRET, TOKEN, PASSWORD = "sEcReT/kEy+Of=cAnArY+1q7", "tOkEn/sEsSiOn+Of=cAnArY+2w8", "pAsSwOrDofCaNaRy3e9"
-CANARIES = {"secret": SECRET, "token": TOKEN, "password": PASSWORD}
+# Looked for as a word alone: base64 of so little may stand anywhere.
+SHORT = "kQ7zX9"
+# So long that what is told of it is cut; searched for is how it begins.
+LONG_START = "lOnGtOkEnSt4RtScAnArY"
+LONG = LONG_START + "0aZ" * 400
+# Written into the pipeline file.
+LITERAL = "lItErAlKeYcAnArY5u2"
+# What stands in files that cvm is only told the paths of.
+HELD = {
+    "web identity": "wEbIdEnTiTy.cAnArY+6v3/x",
+    "container token": "cOnTaInEr.cAnArY+7w4/x",
+    "federated token": "fEdErAtEd.cAnArY+8x5/x",
+    "private key": "pRiVaTeKeYcAnArY+9y6/x",
+    "refresh token": "1//rEfReShcAnArY-0z7",
+    "client secret": "GOCSPX-cAnArY-1a8",
+    "text for JSON": "nOtJsOnButAtExTcAnArY2b9",
+}
+CANARIES = {
+    "secret": SECRET, "token": TOKEN, "password": PASSWORD, "short secret": SHORT, "long token": LONG_START, "literal": LITERAL,
+} | HELD
 
 ORDERS = """number,customer,placed,total
 1001,anna,2024-01-05 10:12:00,19.90
@@ -79,6 +98,7 @@ columns:
 BROKEN_CHECK = """checks:
   many: { description: A full load., row_count: { minimum: 1000 } }
 """
+RUN = "run pipelines/webshop.yml --as-of 2024-07-01 --no-cache"
 OPTIONS = 'secret_access_key: "${LAKE_SECRET}", access_key_id: key, region: us-east-1, max_retries: "0", endpoint: "${ENDPOINT}"'
 PIPELINE = """pipeline: webshop
 description: What the customers of the web shop are worth.
@@ -100,7 +120,7 @@ outputs:
 def forms(canary: str) -> set[bytes]:
     """What to search for. Of base64 only what does not hang on the neighbours of the secret: three offsets, without the edges."""
     found = {canary, quote(canary), quote(canary, safe=""), quote(canary, safe="").replace("%2F", "%2f"), json.dumps(canary)[1:-1]}
-    for offset in range(3):
+    for offset in range(3 if len(canary) > len(SHORT) else 0):
         text = base64.b64encode(b"\0" * offset + canary.encode()).decode().rstrip("=")
         inner = text[(offset * 8 + 5) // 6:-1]
         found |= {inner, inner.replace("+", "-").replace("/", "_")}
@@ -142,11 +162,14 @@ def context(content: bytes, form: bytes) -> str:
 
 
 class Refusal(BaseHTTPRequestHandler):
-    """Refuses everything and, as S3 does where a signature is wrong, says what it got: headers and query, tokens among them."""
+    """Refuses everything and, as S3 does where a signature is wrong, says what it got: query, headers and body, tokens among them."""
+
+    knows: tuple[str, ...] = ()
 
     def refuse(self):
-        self.rfile.read(int(self.headers.get("content-length") or 0))
-        heard = "\n".join([self.path, *(f"{name}:{value}" for name, value in self.headers.items())]).replace("&", "&amp;")
+        body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode(errors="replace")
+        headers = [f"{name}:{value}" for name, value in self.headers.items()]
+        heard = "\n".join([self.path, *headers, *self.knows, body]).replace("&", "&amp;")
         body = f"<Error><Code>SignatureDoesNotMatch</Code><CanonicalRequest>{heard}</CanonicalRequest></Error>".encode()
         self.send_response(403)
         self.send_header("content-length", str(len(body)))
@@ -160,13 +183,19 @@ class Refusal(BaseHTTPRequestHandler):
         """It is told to cvm, not to us."""
 
 
+class Knowing(Refusal):
+    """Says also what only its tokens are made of, which no request holds."""
+
+    knows = tuple(secret for name, secret in HELD.items() if name != "text for JSON")
+
+
 @dataclass
 class Case:
     """A command, what is different for it, and the exit code that it must have: a case that fails otherwise checks something else."""
 
     name: str
     code: int
-    command: str = "run pipelines/webshop.yml --as-of 2024-07-01 --no-cache"
+    command: str = RUN
     environment: dict[str, str] = field(default_factory=dict)
     options: str = OPTIONS
     files: dict[str, str] = field(default_factory=dict)
@@ -197,9 +226,12 @@ class Project:
         """The exit code, and the files of what was told."""
         out, err = self.told / f"{case.name}.out", self.told / f"{case.name}.err"
         command = [self.cvm, *case.command.split()]
+        prepared = self.prepare(case)
+        others = {f"CVM_{what}": str(self.told / f"{case.name}.{what.lower()}") for what in ("REPORT", "LINEAGE", "METRICS")}
+        prepared["env"] = others | prepared["env"]
         with out.open("wb") as stdout, err.open("wb") as stderr:
-            code = subprocess.run(command, stdout=stdout, stderr=stderr, **self.prepare(case), check=False).returncode
-        return code, [out, err]
+            code = subprocess.run(command, stdout=stdout, stderr=stderr, **prepared, check=False).returncode
+        return code, [out, err, *(path for path in map(Path, others.values()) if path.exists())]
 
     def kill(self, case: Case) -> list[Path]:
         """SIGKILL once the first stage is done: the work folder stays as it is."""
@@ -213,6 +245,23 @@ class Project:
         return files_below(self.work_folder)
 
 
+def held_by_files(folder: Path, refusing: str) -> dict[str, str]:
+    """Writes the files that object_store reads by itself, and gives their paths by what is secret in each."""
+    account = {
+        "type": "service_account", "private_key_id": "id", "client_email": "cvm@example.com", "disable_oauth": True, "gcs_base_url": refusing,
+        "private_key": f"-----BEGIN PRIVATE KEY-----\n{HELD['private key']}\nAbCd\n-----END PRIVATE KEY-----\n",
+    }
+    user = {"type": "authorized_user", "client_id": "id", "client_secret": HELD["client secret"], "refresh_token": HELD["refresh token"]}
+    texts = {
+        "web identity": HELD["web identity"] + "\n", "container token": HELD["container token"], "federated token": HELD["federated token"],
+        "private key": json.dumps(account), "client secret": json.dumps(user), "text for JSON": json.dumps(HELD["text for JSON"]),
+    }
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    return {name: str(folder / name) for name in texts}
+
+
 def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
@@ -224,13 +273,12 @@ def closed_port() -> int:
 
 
 def good(report: Path) -> list[Case]:
-    run = "pipelines/webshop.yml --as-of 2024-07-01 --no-cache"
     return [
         Case("validate", 0, "validate pipelines/webshop.yml"),
         *(Case(f"plan-{form}", 0, f"plan pipelines/webshop.yml --format {form}") for form in ("tree", "json", "mermaid")),
-        Case("run-json", 0, f"run {run} --log json"),
-        Case("run-human", 0, f"run {run} --log human"),
-        Case("run-report", 0, f"run {run}", {"CVM_REPORT": str(report)}),
+        Case("run-json", 0, f"{RUN} --log json"),
+        Case("run-human", 0, f"{RUN} --log human"),
+        Case("run-report", 0, RUN, {"CVM_REPORT": str(report)}),
         Case("runs", 0, "runs pipelines/webshop.yml"),
         Case("query", 0, "query pipelines/webshop.yml select(1)"),
         Case("docs", 0, "docs pipelines/webshop.yml --to documentation"),
@@ -271,6 +319,59 @@ def bad(refusing: str) -> list[Case]:
     return cases
 
 
+def by_files(paths: dict[str, str], refusing: str, knowing: str) -> list[Case]:
+    """Secrets in files that cvm is given the paths of, told back by a server, or by whoever cannot read the file."""
+    keyless = 'region: us-east-1, max_retries: "0", endpoint: "${ENDPOINT}", allow_http: true'
+    federated = 'account_name: account, client_id: id, authority_id: tenant, max_retries: "0", allow_http: true, endpoint: "${ENDPOINT}"'
+    tokens = {
+        "AWS_WEB_IDENTITY_TOKEN_FILE": paths["web identity"], "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": paths["container token"],
+        "AZURE_FEDERATED_TOKEN_FILE": paths["federated token"],
+    }
+    accounts = {"GOOGLE_SERVICE_ACCOUNT": paths["private key"], "GOOGLE_APPLICATION_CREDENTIALS": paths["client secret"]}
+    google = {"LAKE": "gs://lake", "RAW": "gs://lake"}
+    azure = {"LAKE": "az://lake", "RAW": "az://lake"}
+    return [
+        Case("all-files-told", 2, environment={"ENDPOINT": knowing} | tokens | accounts),
+        Case("container-token", 2, options=keyless, environment={
+            "ENDPOINT": refusing, "AWS_CONTAINER_CREDENTIALS_FULL_URI": refusing,
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": paths["container token"],
+        }),
+        Case("federated-token", 2, options=federated + ', authority_host: "${ENDPOINT}"', environment=azure | {
+            "ENDPOINT": refusing, "AZURE_FEDERATED_TOKEN_FILE": paths["federated token"],
+        }),
+        Case("google-account", 2, options='max_retries: "0"', environment=google | tokens | accounts),
+        Case("google-account-by-option", 2, environment=google | tokens | {"ACCOUNT": paths["private key"], "USER": paths["client secret"]},
+             options='max_retries: "0", service_account_path: "${ACCOUNT}", application_credentials: "${USER}"'),
+        Case("google-file-of-text", 2, options='max_retries: "0"', environment=google | {"SERVICE_ACCOUNT": paths["text for JSON"]}),
+        Case("no-file", 2, environment={"AWS_WEB_IDENTITY_TOKEN_FILE": paths["web identity"] + "/none", "ENDPOINT": refusing}),
+    ]
+
+
+def by_size(refusing: str) -> list[Case]:
+    """A secret too short to be looked for anywhere, and one of which what is told holds a part."""
+    return [
+        Case("short-refused", 2, environment={"ENDPOINT": refusing, "AWS_SESSION_TOKEN": SHORT}),
+        Case("short-refused-json", 2, f"{RUN} --log json", environment={"ENDPOINT": refusing, "AWS_SESSION_TOKEN": SHORT}),
+        Case("long-refused", 2, environment={"ENDPOINT": refusing, "AWS_SESSION_TOKEN": LONG}),
+    ]
+
+
+def written_down() -> list[Case]:
+    """A key in the pipeline file, on a line that is shown for a fault."""
+    options = {
+        "beside": f'secret_access_key: "{LITERAL}", region: [a',
+        "type": f"secret_access_key: [{LITERAL}]",
+        "colon": f"secret_access_key: {LITERAL}: x",
+        "space": f"secret_access_key:{LITERAL}",
+        "anchor": f"secret_access_key: *{LITERAL}",
+        "default": f'secret_access_key: "${{NOT_SET:-{LITERAL}}}", region: [a',
+        "misspelt": f"secret_acces_key: {LITERAL}",
+    }
+    cases = [Case(f"literal-{name}", 2, options=text) for name, text in options.items()]
+    url = PIPELINE.format(options=OPTIONS).replace('"${LAKE}"', f'["s3://key:{LITERAL}@lake/raw?sig={LITERAL}"]')
+    return [*cases, Case("literal-url", 2, files={"pipelines/webshop.yml": url})]
+
+
 def main() -> int:
     cvm, work = sys.argv[1], Path(sys.argv[2])
     faults = 0
@@ -289,8 +390,10 @@ def main() -> int:
     pyarrow.parquet.write_table(pyarrow.table({"a": [f"{n} {SECRET}" for n in range(2)] * 99}), work / "planted", compression="zstd")
     expect(len(leaks([work / "planted"])) == 1, "the search finds the secret in a compressed table")
 
-    refusal = ThreadingHTTPServer(("127.0.0.1", 0), Refusal)
-    threading.Thread(target=refusal.serve_forever, daemon=True).start()
+    refusals = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for handler in (Refusal, Knowing)]
+    for refusal in refusals:
+        threading.Thread(target=refusal.serve_forever, daemon=True).start()
+    refusing, knowing = (f"http://127.0.0.1:{refusal.server_port}" for refusal in refusals)
     with Server(work) as server:
         server.put("orders/2024.csv", ORDERS.encode())
         environment = {
@@ -317,17 +420,21 @@ def main() -> int:
         by_file = OPTIONS.replace("${LAKE_SECRET}", f"${{file:{work / 'secret'}}}")
         (work / "secret").write_text(f"{SECRET}\n")
         hold(Case("by-file", 0, options=by_file))
-        hold(Case("by-file-refused", 2, options=by_file, environment={"ENDPOINT": f"http://127.0.0.1:{refusal.server_port}"}))
+        hold(Case("by-file-refused", 2, options=by_file, environment={"ENDPOINT": refusing}))
         cache = {"CVM_CACHE": str(work / "cache"), "CVM_CACHE_SIZE": "1GiB"}
         hold(Case("kept", 0, "run pipelines/webshop.yml --as-of 2024-06-30", cache))
         kept = files_below(work / "cache" / "kept")
         expect(bool(kept), f"a run kept {len(kept)} files for later ones")
         left = project.kill(Case("killed", 0))
         expect(bool(left), f"a killed run left {len(left)} files in its work folder")
-        for case in bad(f"http://127.0.0.1:{refusal.server_port}"):
+        paths = held_by_files(work / "held", knowing)
+        for case in [*bad(refusing), *by_size(refusing), *by_files(paths, refusing, knowing), *written_down()]:
             hold(case)
+        # The files of the project are searched as well, and the user's own is not to be found there.
+        project.prepare(Case("clean", 0))
         server.get_folder("", work / "lake")
-    refusal.shutdown()
+    for refusal in refusals:
+        refusal.shutdown()
     written = files_below(work / "lake") + files_below(project.folder) + left + kept + [path for path in [report] if path.exists()]
     expect(len(files_below(work / "lake")) > 10 and report.exists(), f"{len(written)} files were written")
     found = leaks(written)

@@ -149,9 +149,10 @@ impl Observer for Briefing {
 /// A failure, its cause first; of faults in the project's files the first, and how many there are.
 pub(super) fn message(error: &CliError) -> String {
     match error {
-        CliError::Problems(problems) => problems
-            .first()
-            .map_or_else(|| error.to_string(), |first| format!("{error}: {first}")),
+        CliError::Problems(problems) => problems.first().map_or_else(
+            || error.to_string(),
+            |first| format!("{error}: {}", first.shown()),
+        ),
         _ => {
             let told = console::told(error);
             let lines = told.lines().map(str::trim);
@@ -163,10 +164,12 @@ pub(super) fn message(error: &CliError) -> String {
     }
 }
 
+/// The first `chars` of a text. Secrets go first: of one that is cut in two, neither part would be known.
 fn cut(text: &str, chars: usize) -> String {
+    let text = redacted(text);
     match text.char_indices().nth(chars) {
         Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+        None => text,
     }
 }
 

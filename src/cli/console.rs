@@ -109,6 +109,8 @@ fn in_a_line(error: &(dyn Error + 'static), message: &str) -> String {
             last.trim()
         );
     }
+    // Secrets first: of one that is cut in two, neither part would be known.
+    let message = redacted(message);
     let words: Vec<&str> = message.split_whitespace().collect();
     let line = words.join(" ");
     match line.char_indices().nth(LINE_CHARS) {
@@ -128,7 +130,7 @@ pub(super) fn render(problems: &[Problem]) -> String {
     let mut text = String::new();
     for problem in problems {
         // A string takes whatever is written to it.
-        let _ = handler.render_report(&mut text, problem);
+        let _ = handler.render_report(&mut text, &problem.shown());
         text.push('\n');
     }
     text

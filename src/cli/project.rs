@@ -8,7 +8,7 @@ use crate::plan::{Plan, compile};
 use crate::publish::Target;
 use crate::run::{RunError, open_history, open_target};
 use crate::score::Registry;
-use crate::spec::Project;
+use crate::spec::{Problem, Project};
 
 /// The plan of the pipeline file at `path`, and the folder of its project. Warnings are printed.
 pub(super) async fn plan_of(path: &Path, registry: &Registry) -> Result<(Plan, PathBuf), CliError> {
@@ -47,7 +47,7 @@ pub(super) async fn compile_in(
     let plan = compile(project, within, registry, environment)
         .await
         .map_err(CliError::Problems)?;
-    for warning in &plan.warnings {
+    for warning in plan.warnings.iter().map(Problem::shown) {
         console::err(&format!("warning: {warning} ({})\n", warning.help));
     }
     Ok(plan)

@@ -10,7 +10,7 @@ use url::{Url, form_urlencoded};
 use super::deliver::Endpoint;
 use super::openlineage::{Identity, Parent};
 use super::otlp::TraceParent;
-use crate::store::remember_secret;
+use crate::store::{remember_header, remember_secret};
 
 const NAMESPACE: &str = "cvm";
 const SERVICE: &str = "cvm";
@@ -176,11 +176,7 @@ fn traces(get: &dyn Fn(&str) -> Option<String>, warnings: &mut Vec<String>) -> O
     let mut endpoint = endpoint(name, &url, path, warnings)?;
     let headers = of_traces("HEADERS").or_else(|| of_all("HEADERS"));
     for (name, value) in headers.map(|text| pairs(&text)).unwrap_or_default() {
-        remember_secret(&value);
-        // `Bearer …` and `Basic …`: the scheme is no secret, and the rest may be told without it.
-        if let Some((_, secret)) = value.split_once(' ') {
-            remember_secret(secret);
-        }
+        remember_header(&name, &value);
         endpoint.set_header(&name, value);
     }
     Some(endpoint)

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, LabeledSpan, SourceCode};
 
+use super::shown;
+
 /// A text file of a project, by the path under which a user knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceText {
@@ -69,6 +71,21 @@ impl Problem {
             file: Arc::clone(file),
             at,
         }
+    }
+
+    /// The fault as it may be printed: without the secrets that are written into its file.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        let mut shown = self.clone();
+        if let Some((text, secrets)) = shown::hidden(&self.file.text) {
+            let path = self.file.path.clone();
+            shown.file = Arc::new(SourceText { path, text });
+            for secret in &secrets {
+                shown.message = shown.message.replace(secret.as_str(), "(secret)");
+                shown.help = shown.help.replace(secret.as_str(), "(secret)");
+            }
+        }
+        shown
     }
 
     /// Whether the place and the lines around it can be shown.
@@ -208,6 +225,24 @@ mod tests {
         assert_eq!(problem(1).message.chars().count(), TOLD_CHARS + 1);
         let drawn = [1, 2, 4, 5].map(|line| problem(line).source_code().is_some());
         assert_eq!(drawn, [false, false, true, true]);
+    }
+
+    #[test]
+    fn a_fault_is_printed_without_the_secrets_of_its_file() {
+        let file = Arc::new(SourceText {
+            path: "a.yml".into(),
+            text: "options: { token:abcd }\n".into(),
+        });
+        let at = At {
+            line: 1,
+            column: 12,
+        };
+        let problem = Problem::new("cvm::spec::test", &file, at, "no: \"token:abcd\"", "abcd");
+        let shown = problem.shown();
+        assert_eq!(shown.to_string(), "a.yml:1: no: \"token:(secret)\"");
+        assert_eq!(shown.help, "(secret)");
+        assert_eq!(shown.file.text, "options: { token:**** }\n");
+        assert_eq!(shown.byte_range(), problem.byte_range());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use object_store::path::{Path, PathPart};
 pub use error::StoreError;
 pub(crate) use error::classify;
 pub use open::open;
-pub(crate) use secrets::{redacted, remember_secret};
+pub(crate) use secrets::{redacted, remember_header, remember_secret};
 
 /// What stands behind a store's URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

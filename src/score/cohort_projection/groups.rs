@@ -142,13 +142,16 @@ fn find(customers: &Customers, settings: &Settings) -> (Found, Vec<FitRow>) {
     (Err("no_model"), told.unwrap_or_default())
 }
 
+/// A model and its name.
+type Chosen = (Box<dyn Projector>, &'static str);
+
 /// The likeliest of the candidates that can be fitted, by its name, with another one as its rival, and the rows of them all.
 fn likeliest(
     row: &FitRow,
     histories: &[(DiscreteSummary, u64)],
     with_prior: bool,
     settings: &Settings,
-) -> (Option<(Box<dyn Projector>, &'static str)>, Vec<FitRow>) {
+) -> (Option<Chosen>, Vec<FitRow>) {
     let candidates = candidates(settings.model);
     let mut tried: Vec<(&'static str, Result<Fitted, FitError>)> = Vec::new();
     let mut able: Vec<(f64, &'static str, Box<dyn Projector>)> = Vec::new();
