@@ -1,24 +1,19 @@
 # syntax=docker/dockerfile:1
 # cvm alone, for projects to build upon: docker build --tag cvm .   (then deploy/kubernetes/project.Dockerfile)
 #
-# One static file, linked with musl. Compiled from C: ring (the cryptography of TLS), zstd, mimalloc and the few instructions of psm;
-# all need a compiler and the headers of musl, nothing else. Names are looked up by musl, from /etc/resolv.conf and /etc/hosts.
-# Exponentials and logarithms are those of musl, the same on any machine; those of glibc differ from them, and between processors, in
-# the last digit of about one in a thousand. So a published double may differ there from what a binary linked with glibc publishes.
+# One static file, linked with the archives of the same C library that cvm is built and checked with, so that it publishes the same
+# doubles. Names are looked up as /etc/resolv.conf and /etc/hosts say: those ways are in the archive since glibc 2.34.
 
-FROM rust:1.95-alpine AS build
+FROM rust:1.95-bookworm AS build
 # Their versions follow the base image's.
-# hadolint ignore=DL3018
-RUN apk add --no-cache ca-certificates musl-dev tzdata
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates tzdata && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-ENV CARGO_PROFILE_RELEASE_STRIP=true
 # The caches are the builder's own: a second build compiles what changed.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --bin cvm && cp target/release/cvm /cvm
-# What needs an interpreter or a library would not start where there is nothing else.
-RUN readelf --program-headers --dynamic --wide /cvm > /headers && ! grep -E 'INTERP|NEEDED' /headers && mkdir /empty
+    deploy/static-build && cp target/static/cvm /cvm && mkdir /empty
 
 # Nothing but cvm: docker build --target bare. Certificates for stores by https are looked for where Debian and Alpine have them.
 FROM scratch AS bare

@@ -1,4 +1,5 @@
-"""What the Dockerfile says of the image, which no check builds: that needs a Docker daemon."""
+"""What the Dockerfile says of the image, which no check builds: that needs a Docker daemon. What it is made of is checked for real,
+see deploy_static.py."""
 
 import re
 from pathlib import Path
@@ -9,10 +10,10 @@ CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 PROGRAMS = ("sh", "date", "sed", "grep", "cut", "tr", "expr", "env", "test", "cat", "sleep", "mkdir")
 # How the Dockerfile is made wrong. A check that lets one of them pass proves nothing.
 MUTATIONS = [
-    ("rust:1.95-alpine", "rust:1.95-slim-trixie"),
-    ("rust:1.95-alpine", "rust:1.94-alpine"),
-    ("cargo build --release --locked", "cargo build --release"),
-    ("! grep -E", "grep -E"),
+    ("rust:1.95-bookworm", "rust:1.95-alpine"),
+    ("rust:1.95-bookworm", "rust:1.94-bookworm"),
+    ("deploy/static-build &&", "cargo build --release &&"),
+    ("target/static/cvm /cvm", "target/release/cvm /cvm"),
     ("FROM scratch AS bare", "FROM alpine:3.22 AS bare"),
     ("FROM bare", "FROM debian:trixie-slim"),
     (f"{CERTIFICATES}\n", "/certificates.crt\n"),
@@ -43,11 +44,9 @@ def faults(text: str, rust: str, script: str) -> list[str]:
     all_stages = stages(text)
     by_name = {name: (of, lines) for of, name, lines in all_stages}
     build_of, build_lines = by_name.get("build", ("", []))
-    found = [] if build_of == f"rust:{rust}-alpine" else [f"it is built from {build_of}: not the Rust of Cargo.toml on musl"]
-    if not any(re.search(r"cargo build .*--locked", line) for line in build_lines):
-        found.append("the build does not keep to Cargo.lock")
-    if not any(re.search(r"readelf .*&& ! grep -E 'INTERP\|NEEDED'", line) for line in build_lines):
-        found.append("the build does not prove that the binary is static")
+    found = [] if build_of == f"rust:{rust}-bookworm" else [f"it is built from {build_of}: not the Rust of Cargo.toml on glibc"]
+    if not any("deploy/static-build && cp target/static/cvm /cvm" in line for line in build_lines):
+        found.append("the binary is not that of deploy/static-build, which is checked")
     # The last stage is what is built where no other is asked for, on those that it is from.
     of, _, lines = all_stages[-1]
     while of in by_name:
