@@ -3,8 +3,8 @@
 usage: canaries.py CVM WORK
 
 What is searched: standard output and standard error of every command, the report of `run --report`, lineage and metrics, the
-documentation, what a killed run left in its work folder, and every object of the store. The forms searched for are those in which a secret travels: as it
-is, percent-encoded, in JSON, and in base64 at any offset.
+documentation, what a killed run left in its work folder, and every object of the store. The forms searched for are those in which a
+secret travels: as it is, percent-encoded, in JSON, and in base64 at any offset.
 
 The module is not called `secrets`: that would stand in for Python's own wherever a script of this folder runs.
 """
@@ -248,7 +248,8 @@ class Project:
 def held_by_files(folder: Path, refusing: str) -> dict[str, str]:
     """Writes the files that object_store reads by itself, and gives their paths by what is secret in each."""
     account = {
-        "type": "service_account", "private_key_id": "id", "client_email": "cvm@example.com", "disable_oauth": True, "gcs_base_url": refusing,
+        "type": "service_account", "private_key_id": "id", "client_email": "cvm@example.com",
+        "disable_oauth": True, "gcs_base_url": refusing,
         "private_key": f"-----BEGIN PRIVATE KEY-----\n{HELD['private key']}\nAbCd\n-----END PRIVATE KEY-----\n",
     }
     user = {"type": "authorized_user", "client_id": "id", "client_secret": HELD["client secret"], "refresh_token": HELD["refresh token"]}

@@ -23,6 +23,7 @@ from observed_backend import Backend
 from observed_bench import PARENT_SPAN, TRACE, Bench, Ended
 from observed_figures import column_lineage, inputs, metrics_of_run, outputs, run_facets, trace
 from observed_forms import Samples, spans_of
+from observed_official import at_hand
 
 CUSTOMERS = "200"
 # How long a backend may keep a run from its end, with some leave for a slow machine.
@@ -189,10 +190,11 @@ def main() -> int:
     cvm, work, names = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
     made = [cvm, "generate", "--customers", CUSTOMERS, "--to", f"file:{work}/raw"]
     subprocess.run(made, check=True, capture_output=True)
+    official = at_hand()
     failures = 0
     chosen = [case for case in CASES if not names or any(name in case.__name__ for name in names)]
     for case in chosen:
-        bench = Bench(cvm, work)
+        bench = Bench(cvm, work, official)
         try:
             case(bench)
         except Exception as error:  # What is not there at all ends a case, and not the others.

@@ -1,7 +1,7 @@
 """The forms in which runs are told, each held against what its own readers are made of.
 
-OpenLineage's JSON Schemas are in no package registry. The classes of its official Python client are generated from them, so schemas
-are made of these again: types, required fields, no field that the specification does not know, and the version of each form.
+OpenLineage's JSON Schemas are in no package registry; `observed_official` holds events against a copy where one is at hand. The classes
+of its official Python client are generated from them, so schemas are made of these again: types, required fields, no field that the specification does not know, and the version of each form.
 """
 
 import base64
