@@ -130,6 +130,7 @@ const WITHOUT_ORIGIN: &[&str] = &[
     "measure",
     "record_type",
     "scheme",
+    "sign",
     "to_date",
     "trait",
     "value_measure",
