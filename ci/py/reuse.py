@@ -149,6 +149,18 @@ def late_rows(case: Case) -> None:
     late.write_text(text)
 
 
+def retention(case: Case) -> None:
+    """The oldest day goes, so that every other has another place among the files."""
+    oldest, aside = case.raw / case.days[0].name, case.work / "aside"
+    oldest.rename(aside)
+    ran = case.run("2011-12-10")
+    days = len(case.days) - 1
+    case.hold("an oldest day that goes has no other read again", ran.rows_new == 0 and ran.rows_read > 0, f"{ran.rows_read} rows reused")
+    case.hold("… nor its groups worked out", ran.parts == of_days(days, days), ran.parts)
+    case.hold("… and publishes the bytes of a run that keeps nothing", case.same_bytes("2011-12-10"))
+    aside.rename(oldest)
+
+
 def other_sql(case: Case) -> None:
     mart = case.project / "sql" / "marts" / "customer_values.sql"
     sql = mart.read_text()
@@ -190,7 +202,7 @@ def bounded(case: Case) -> None:
 def main() -> None:
     cvm, data, work = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     case = Case(cvm, data, work)
-    for step in (day_after_day, late_rows, other_sql, killed, bounded):
+    for step in (day_after_day, late_rows, retention, other_sql, killed, bounded):
         step(case)
     if case.faults:
         sys.exit(f"FAILED: {len(case.faults)} faults")

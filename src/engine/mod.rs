@@ -14,5 +14,5 @@ pub mod types;
 pub use csv_text::to_csv;
 pub use layout::Layout;
 pub use limits::{ValueLimits, text_of};
-pub use parts::{NotInParts, Parted, scanned_by};
+pub use parts::Parted;
 pub use session::{Session, SessionOptions};

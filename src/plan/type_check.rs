@@ -78,9 +78,7 @@ pub(super) async fn type_check(
             Layer::Staging | Layer::Intermediate | Layer::Mart | Layer::Check => {
                 match check_sql(compiling, name, node, &bound).await {
                     Some(checked) => {
-                        let plan = &checked.plan;
-                        in_parts_of =
-                            incremental::prove(compiling, graph, name, plan, &bound).await;
+                        in_parts_of = incremental::prove(compiling, name, &checked.plan);
                         all_scans.insert(name.clone(), checked.scans);
                         (
                             checked.schema,

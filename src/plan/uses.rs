@@ -59,14 +59,6 @@ impl Graph {
         .collect()
     }
 
-    /// Whether a scorer reads `table`, so that it is written down.
-    pub(super) fn is_scored(&self, table: &str) -> bool {
-        let mut nodes = self.nodes.values();
-        nodes.any(|node| {
-            node.layer == Layer::Score && node.inputs.iter().any(|input| input == table)
-        })
-    }
-
     /// How often each table is worked out: once for each output and each time that a table written down goes over it,
     /// directly or through views.
     pub(super) fn uses(&self, compiling: &Compiling<'_>) -> BTreeMap<String, usize> {
@@ -79,6 +71,13 @@ impl Graph {
                 *uses.entry(name.clone()).or_default() += 1;
             }
         }
+        let scored = |name: &str| {
+            let mut scores = self
+                .nodes
+                .values()
+                .filter(|node| node.layer == Layer::Score);
+            scores.any(|node| node.inputs.iter().any(|input| input == name))
+        };
         let is_output = |name: &str| {
             let mut outputs = compiling.pipeline.outputs.tables.iter();
             outputs.any(|output| output.value == name)
@@ -92,7 +91,7 @@ impl Graph {
             let written = match node.layer {
                 Layer::Score => true,
                 Layer::Raw | Layer::Entity => false,
-                _ => own > 1 || self.is_scored(name),
+                _ => own > 1 || scored(name),
             };
             let scans = self.scans.get(name);
             for input in &node.inputs {

@@ -34,6 +34,8 @@ struct KeptStage {
 
 /// The file of rows set aside beside a slice of a raw table.
 const SET_ASIDE: &str = "set_aside.arrow";
+/// How the name of a file of rows ends.
+const ROWS: &str = "parquet";
 /// The file of an output.
 const OUTPUT: &str = "output.parquet";
 
@@ -138,7 +140,7 @@ impl<'a> Reuse<'a> {
         let kind = kind_of(rows);
         let entry: Entry<Reading> = self.find(kind, address)?;
         if let Some(rows) = rows {
-            take(&entry.folder.join(rows.file_name()?), rows).ok()?;
+            take_rows(&entry.folder, rows).ok()?;
         }
         let set_aside = entry.folder.join(SET_ASIDE);
         let recalled = provider.recall(objects, &entry.told, &set_aside);
@@ -187,8 +189,7 @@ impl<'a> Reuse<'a> {
     /// Whether an earlier run worked a part of a table out; its rows become `file`.
     pub(super) fn part(&self, address: &str, file: &Path) -> bool {
         let entry: Option<Entry<()>> = self.find("part", address);
-        let kept = entry.and_then(|entry| Some(entry.folder.join(file.file_name()?)));
-        kept.is_some_and(|kept| take(&kept, file).is_ok())
+        entry.is_some_and(|entry| take_rows(&entry.folder, file).is_ok())
     }
 
     /// Keeps a part of a table, whose rows lie in `file`.
@@ -237,9 +238,13 @@ impl<'a> Reuse<'a> {
     }
 }
 
-/// Moves a file of the cache to its place in the work folder, which may be on another drive.
-fn take(kept: &Path, place: &Path) -> std::io::Result<()> {
-    fs::rename(kept, place).or_else(|_| fs::copy(kept, place).map(drop))
+/// Moves the rows of an entry of the cache to their place in the work folder, which may be on another drive. An earlier run may have had
+/// them in another place of their table.
+fn take_rows(entry: &Path, place: &Path) -> std::io::Result<()> {
+    let is_rows = |file: &PathBuf| file.extension().is_some_and(|is| is == ROWS);
+    let kept = files_of(entry)?.into_iter().find(is_rows);
+    let kept = kept.ok_or(std::io::ErrorKind::NotFound)?;
+    fs::rename(&kept, place).or_else(|_| fs::copy(&kept, place).map(drop))
 }
 
 fn kind_of(rows: Option<&Path>) -> &'static str {

@@ -277,7 +277,7 @@ impl<'a> RunAtWork<'a> {
                 let stage = SqlStage::new(name, inputs, schema, statement, keep).held_to(promises);
                 let stage = stage.together_by(key.map(|column| column.value.clone()));
                 Box::new(match missing {
-                    Some(missing) => stage.in_parts(missing, self.threads),
+                    Some(missing) => stage.in_parts(missing),
                     None => stage,
                 })
             }

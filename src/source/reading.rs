@@ -15,7 +15,7 @@ use super::provider::RawTableProvider;
 use super::set_aside::{Attempt, schema};
 use super::tally::Counts;
 
-/// More slices than this are not made: each is kept by itself.
+/// About so many slices are made at most: each is kept by itself.
 const MOST_SLICES: usize = 1000;
 
 /// What was read of some objects of a raw table; the rows that were set aside are in a file of their own.
@@ -43,15 +43,11 @@ impl Reading {
 }
 
 impl RawTableProvider {
-    /// The objects in slices, by their places among all: one an object, or a few where there are very many. When objects are added whose
-    /// paths sort last, as those of a new day do, the slices before stay what they are.
+    /// The objects in slices, by their places among all: one an object, or a few where there are very many. Where one ends depends on its
+    /// last object alone, so that slices stay what they are when objects come or go elsewhere.
     pub fn slices(&self) -> Vec<Range<usize>> {
-        let objects = self.table.objects.len();
-        let each = objects.div_ceil(MOST_SLICES).max(1);
-        let starts = (0..objects).step_by(each);
-        starts
-            .map(|start| start..objects.min(start + each))
-            .collect()
+        let paths = self.table.objects.iter().map(|object| object.path.as_ref());
+        slices_of(&paths.collect::<Vec<_>>())
     }
 
     /// Whether all of these objects were read to their ends.
@@ -153,9 +149,53 @@ impl RawTableProvider {
     }
 }
 
+fn slices_of(paths: &[&str]) -> Vec<Range<usize>> {
+    let each = paths.len().div_ceil(MOST_SLICES).next_power_of_two();
+    let ends = paths.iter().enumerate().filter(|(at, path)| {
+        let is_last = at + 1 == paths.len();
+        is_last || crc32fast::hash(path.as_bytes()) as usize % each == 0
+    });
+    let mut start = 0;
+    ends.map(|(at, _)| std::mem::replace(&mut start, at + 1)..at + 1)
+        .collect()
+}
+
 fn spill(error: ArrowError) -> SourceError {
     match error {
         ArrowError::IoError(_, error) => SourceError::Spill(error),
         other => SourceError::Spill(io::Error::other(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn slices(days: Range<usize>) -> BTreeSet<Vec<String>> {
+        let paths: Vec<String> = days.map(|day| format!("orders/{day:05}.csv")).collect();
+        let borrowed: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let slices = slices_of(&borrowed);
+        let places: Vec<usize> = slices.iter().cloned().flatten().collect();
+        assert_eq!(places, (0..paths.len()).collect::<Vec<_>>());
+        let of = |slice: Range<usize>| paths.get(slice).unwrap_or_default().to_vec();
+        slices.into_iter().map(of).collect()
+    }
+
+    #[test]
+    fn few_objects_are_slices_of_their_own() {
+        assert_eq!(slices(0..0).len(), 0);
+        assert_eq!(slices(0..1).len(), 1);
+        assert_eq!(slices(0..MOST_SLICES).len(), MOST_SLICES);
+    }
+
+    #[test]
+    fn slices_of_many_objects_stay_when_others_come_and_go() {
+        let before = slices(0..3000);
+        assert!((500..1100).contains(&before.len()), "{}", before.len());
+        let after = slices(40..3030);
+        let new = after.difference(&before).count();
+        assert!(new < 30, "{new} of {}", after.len());
     }
 }

@@ -24,7 +24,7 @@ pub struct TableFile {
     pub key: Vec<Spanned<String>>,
     /// Whether its groups are kept for later runs, those of each object of the raw table that it groups: such a run works out the groups
     /// of new objects alone. The SQL must group rows of one raw table, each worked out on its own, by functions whose parts make
-    /// the same whole to the last digit.
+    /// the same whole to the last digit; where it takes the first or last by an order, no two rows of a group may be equal by it.
     #[schemars(with = "Option<bool>")]
     pub incremental: Option<Spanned<bool>>,
     /// What a check is; only below `sql/checks`, where each row of the table breaks the check.

@@ -13,22 +13,25 @@ use super::spool::part_of;
 use super::{RawSlice, StageContext, StageError};
 use crate::engine::{Layout, Parted};
 
+/// Each uses all threads where its slice is large; of small ones some are planned while others are read.
+const AT_A_TIME: usize = 2;
+
 /// The folder, by the name of a table, of the groups that `stage` is put together of. No table has such a name.
 pub fn parts_of(stage: &str) -> String {
     format!("{stage}~parts")
 }
 
-/// `plan`, the grouping of a raw table, worked out of the groups of its slices: those of `slices` are written down, `threads` at a time,
+/// `plan`, the grouping of a raw table, worked out of the groups of its slices: those of `slices` are written down, a few at a time,
 /// all others lie in their files already.
 pub(super) async fn put_together(
     name: &str,
     plan: &LogicalPlan,
     slices: &[RawSlice],
-    threads: usize,
     context: &StageContext,
 ) -> Result<LogicalPlan, StageError> {
     let failed = || StageError::engine(name);
-    let refused = |reason: crate::engine::NotInParts| DataFusionError::Plan(reason.to_string());
+    // Planning proved that there is no reason.
+    let refused = |reason| DataFusionError::External(Box::new(reason));
     let parted = Parted::of(plan).map_err(refused).map_err(failed())?;
     let schema = parted.schema().map_err(failed())?;
     // What is told of the stage's rows are those of the whole.
@@ -40,7 +43,7 @@ pub(super) async fn put_together(
         .iter()
         .map(|slice| write(name, &parted, slice, Arc::clone(&schema), &uncounted));
     stream::iter(written.collect::<Vec<_>>())
-        .buffer_unordered(threads.max(1))
+        .buffer_unordered(AT_A_TIME)
         .try_collect::<Vec<u64>>()
         .await?;
     let folder = context.spool.folder_of(&parts_of(name))?;

@@ -36,7 +36,7 @@ pub struct SqlStage {
     keep: Keep,
     together_by: Option<String>,
     promises: Option<Arc<Promises>>,
-    parts: Option<(Vec<RawSlice>, usize)>,
+    parts: Option<Vec<RawSlice>>,
 }
 
 impl SqlStage {
@@ -74,11 +74,11 @@ impl SqlStage {
         self
     }
 
-    /// Its groups are put together of those of the slices of the raw table that it groups, `threads` of which are worked out at a
-    /// time. Of slices that are not given the groups lie in their files already.
+    /// Its groups are put together of those of the slices of the raw table that it groups. Of slices that are not given the groups lie
+    /// in their files already.
     #[must_use]
-    pub fn in_parts(mut self, slices: Vec<RawSlice>, threads: usize) -> Self {
-        self.parts = Some((slices, threads));
+    pub fn in_parts(mut self, slices: Vec<RawSlice>) -> Self {
+        self.parts = Some(slices);
         self
     }
 }
@@ -105,9 +105,7 @@ impl Stage for SqlStage {
             .await
             .map_err(failed())?;
         let plan = match &self.parts {
-            Some((slices, threads)) => {
-                parts::put_together(&self.name, &plan, slices, *threads, context).await?
-            }
+            Some(slices) => parts::put_together(&self.name, &plan, slices, context).await?,
             None => plan,
         };
         let plan = context

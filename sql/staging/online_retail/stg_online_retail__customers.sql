@@ -7,7 +7,7 @@ final as (
     select
         split_part("CustomerID", '.', 1) as customer_id,
         first_value(
-            "Country" order by "InvoiceDate" desc, "InvoiceNo" desc, "_line" desc
+            "Country" order by "InvoiceDate" desc, "InvoiceNo" desc, "_file" desc, "_line" desc
         ) as country
     from order_lines
     where "CustomerID" is not null

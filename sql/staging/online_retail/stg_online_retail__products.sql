@@ -16,7 +16,7 @@ final as (
     select
         "StockCode" as product_id,
         first_value(
-            trim("Description") order by "InvoiceDate" desc, "InvoiceNo" desc, "_line" desc
+            trim("Description") order by "InvoiceDate" desc, "InvoiceNo" desc, "_file" desc, "_line" desc
         ) as product_name
     from sales
     group by "StockCode"
