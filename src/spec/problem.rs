@@ -16,7 +16,7 @@ pub struct SourceText {
     pub text: String,
 }
 
-/// A longer message or remedy is cut: what it quotes may be of any length.
+/// A longer message or remedy is cut where it is shown: what it quotes may be of any length.
 const TOLD_CHARS: usize = 2_000;
 /// A longer line is not drawn, nor are its neighbours: nobody finds a place in it.
 const DRAWN_BYTES: usize = 2_000;
@@ -66,14 +66,14 @@ impl Problem {
     ) -> Self {
         Self {
             code,
-            message: cut(message.into()),
-            help: cut(help.into()),
+            message: message.into(),
+            help: help.into(),
             file: Arc::clone(file),
             at,
         }
     }
 
-    /// The fault as it may be printed: without the secrets that are written into its file.
+    /// The fault as it may be printed: without the secrets that are written into its file, and of bounded length.
     #[must_use]
     pub fn shown(&self) -> Self {
         let mut shown = self.clone();
@@ -85,6 +85,9 @@ impl Problem {
                 shown.help = shown.help.replace(secret.as_str(), "(secret)");
             }
         }
+        // Not before: of a secret that is cut, the rest would not be known for one.
+        shown.message = cut(shown.message);
+        shown.help = cut(shown.help);
         shown
     }
 
@@ -222,7 +225,7 @@ mod tests {
             let at = At { line, column: 1 };
             Problem::new("cvm::spec::test", &file, at, long.as_str(), "do")
         };
-        assert_eq!(problem(1).message.chars().count(), TOLD_CHARS + 1);
+        assert_eq!(problem(1).shown().message.chars().count(), TOLD_CHARS + 1);
         let drawn = [1, 2, 4, 5].map(|line| problem(line).source_code().is_some());
         assert_eq!(drawn, [false, false, true, true]);
     }
@@ -243,6 +246,19 @@ mod tests {
         assert_eq!(shown.help, "(secret)");
         assert_eq!(shown.file.text, "options: { token:**** }\n");
         assert_eq!(shown.byte_range(), problem.byte_range());
+    }
+
+    #[test]
+    fn a_long_secret_is_hidden_before_the_message_is_cut() {
+        let secret = "k3y".repeat(TOLD_CHARS);
+        let file = Arc::new(SourceText {
+            path: "a.yml".into(),
+            text: format!("options: {{ service_account_key:{secret} }}\n"),
+        });
+        let message = format!("no: \"service_account_key:{secret}\"");
+        let problem = Problem::new("cvm::spec::test", &file, At::default(), message, "do");
+        let shown = problem.shown();
+        assert_eq!(shown.message, "no: \"service_account_key:(secret)\"");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::spec::is_secret;
 static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 const SHORTEST: usize = 4;
-/// A shorter secret is hidden where it stands as a word: parts of words would be like it.
+/// A shorter secret is hidden where it stands as a word: parts of words would be like it. So is a number.
 const SHORTEST_IN_WORDS: usize = 8;
 const SHOWN_INSTEAD: &str = "(secret)";
 /// Short texts that are hidden nowhere: JSON would not be JSON without them, and the last would hide behind itself.
@@ -37,29 +37,25 @@ pub(crate) fn redacted(text: &str) -> String {
     // The longest first: one may be a part of another.
     let mut secrets: Vec<&String> = known.iter().collect();
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    let hide = |text: String, secret: &String| {
-        if secret.len() < SHORTEST_IN_WORDS {
-            without_word(&text, secret)
-        } else {
-            text.replace(secret.as_str(), SHOWN_INSTEAD)
-        }
-    };
+    let hide = |text: String, secret: &String| without(&text, secret);
     secrets.into_iter().fold(text.to_owned(), hide)
 }
 
-/// `text` without `word` where it stands alone, unless it names a value of JSON or a label of a metric.
-fn without_word(text: &str, word: &str) -> String {
+/// `text` without `secret`, except in names of members of JSON and of labels of metrics. What is short or a number is hidden only where
+/// it stands alone, and a number not where JSON and metrics have numbers.
+fn without(text: &str, secret: &str) -> String {
+    let is_a_number = is_number(secret);
+    let is_a_word = is_a_number || secret.len() < SHORTEST_IN_WORDS;
     let mut shown = String::with_capacity(text.len());
     let mut at = 0;
-    for (start, _) in text.match_indices(word) {
-        let end = start + word.len();
+    for (start, _) in text.match_indices(secret) {
+        let end = start + secret.len();
         let (Some(before), Some(behind)) = (text.get(..start), text.get(end..)) else {
             continue;
         };
-        let is_part = ends_in_word(before) || behind.starts_with(is_of_word);
-        let is_name =
-            before.ends_with('"') && behind.starts_with("\":") || behind.starts_with("=\"");
-        if is_part || is_name {
+        let is_part = is_a_word && (ends_in_word(before) || behind.starts_with(is_of_word));
+        let is_bare = is_a_number && is_bare_behind(before);
+        if is_part || is_bare || is_in_name(before, behind) {
             continue;
         }
         shown.push_str(text.get(at..start).unwrap_or_default());
@@ -68,6 +64,28 @@ fn without_word(text: &str, word: &str) -> String {
     }
     shown.push_str(text.get(at..).unwrap_or_default());
     shown
+}
+
+/// Whether what stands between is, or is a part of, the name of a member of JSON or of a label. A name follows a brace or a comma; in a
+/// sentence, what is quoted before a colon is none.
+fn is_in_name(before: &str, behind: &str) -> bool {
+    let before = before.trim_end_matches(is_of_word);
+    let behind = behind.trim_start_matches(is_of_word);
+    let is_first = |text: &str| text.trim_end().ends_with(['{', ',']);
+    let is_member = behind.starts_with("\":") && before.strip_suffix('"').is_some_and(is_first);
+    let is_label = behind.starts_with("=\"") && is_first(before);
+    is_member || is_label
+}
+
+/// Whether a number behind `text` is, or ends, a value of JSON or of a metric with labels. Within a text of JSON, quotes are escaped.
+fn is_bare_behind(text: &str) -> bool {
+    let text = text.trim_end_matches(|c: char| c.is_ascii_digit() || "+-.eE".contains(c));
+    let member = text.trim_end().strip_suffix("\":");
+    member.is_some_and(|name| !name.ends_with('\\')) || text.ends_with("} ")
+}
+
+fn is_number(text: &str) -> bool {
+    text.parse::<f64>().is_ok()
 }
 
 /// Whether a word goes on behind `text`. The last letter of an escape, `\n` or `%3D`, belongs to none.
@@ -141,7 +159,7 @@ pub(crate) fn remember_header(name: &str, value: &str) {
 }
 
 fn can_be_hidden(secret: &str) -> bool {
-    let says_little = secret.parse::<f64>().is_ok() || NEVER_HIDDEN.contains(&secret);
+    let says_little = is_number(secret) || NEVER_HIDDEN.contains(&secret);
     let shortest = if says_little {
         SHORTEST_IN_WORDS
     } else {
@@ -163,8 +181,10 @@ fn remember_setting(name: &str, value: &str) {
     if !is_secret(name) {
         return;
     }
-    remember_text(value);
     remember_secret(value);
+    if let Some(json) = json_of(value) {
+        remember_json(&json, true);
+    }
     // A shared access signature is a query; what is secret of it is the signature.
     for pair in value.trim_start_matches('?').split('&') {
         if let Some(signature) = pair.strip_prefix("sig=") {
@@ -192,145 +212,36 @@ fn remember_file(path: &Path) {
     let is_small_file =
         std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= MOST_BYTES);
     if is_small_file && let Ok(text) = std::fs::read_to_string(path) {
-        remember_text(&text);
+        match json_of(&text) {
+            Some(json) => remember_json(&json, true),
+            None => remember_secret(text.trim()),
+        }
     }
 }
 
-/// Remembers what is secret by its name in JSON; of any other text all of it.
-fn remember_text(text: &str) {
-    match serde_json::from_str::<Value>(text) {
-        Ok(value @ (Value::Object(_) | Value::Array(_))) => remember_members(&value),
-        Ok(Value::String(secret)) => remember_secret(&secret),
-        _ => remember_secret(text.trim()),
-    }
+/// The JSON that `text` is, unless any text may look like it: a number, or `true`.
+fn json_of(text: &str) -> Option<Value> {
+    let json: Value = serde_json::from_str(text).ok()?;
+    matches!(json, Value::Object(_) | Value::Array(_) | Value::String(_)).then_some(json)
 }
 
-fn remember_members(value: &Value) {
+/// Remembers the texts in `value` that are secret by their names; those that have none where `is_called_so`.
+fn remember_json(value: &Value, is_called_so: bool) {
     match value {
-        Value::Object(members) => {
-            for (name, member) in members {
-                match member {
-                    Value::String(secret) if is_secret(name) => remember_secret(secret),
-                    _ => remember_members(member),
-                }
+        Value::String(secret) if is_called_so => remember_secret(secret),
+        Value::Array(items) => {
+            for item in items {
+                remember_json(item, is_called_so);
             }
         }
-        Value::Array(items) => items.iter().for_each(remember_members),
+        Value::Object(members) => {
+            for (name, member) in members {
+                remember_json(member, is_secret(name));
+            }
+        }
         _ => {}
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_is_hidden_as_it_is_and_encoded() {
-        remember_setting("secret_access_key", "hidden/by+test=1");
-        remember_setting("sas_key", "?sv=1&sig=signed%2Fby%2Btest");
-        remember_setting("proxy_url", "http://user:proxied-by-test@host");
-        remember_secret("quo\"ted-by-test");
-        assert_eq!(
-            redacted("<hidden/by+test=1> hidden%2Fby%2Btest%3D1 proxied-by-test"),
-            "<(secret)> (secret) (secret)"
-        );
-        assert_eq!(
-            redacted("sv=1&amp;sig=signed%2Fby%2Btest signed/by+test"),
-            "sv=1&amp;sig=(secret) (secret)"
-        );
-        assert_eq!(
-            redacted("{\"a\":\"quo\\\"ted-by-test\"}"),
-            "{\"a\":\"(secret)\"}"
-        );
-    }
-
-    #[test]
-    fn a_short_secret_is_hidden_where_it_is_a_word() {
-        remember_setting("account_key", "q7/x");
-        remember_setting("account_key", "Zz9q");
-        for (text, shown) in [
-            ("Zz9q", "(secret)"),
-            ("key:Zz9q\n", "key:(secret)\n"),
-            ("a/b?key=Zz9q&c", "a/b?key=(secret)&c"),
-            (
-                "{\"said\":\"key\\nZz9q\\n\",\"Zz9q\":1}",
-                "{\"said\":\"key\\n(secret)\\n\",\"Zz9q\":1}",
-            ),
-            ("key%3DZz9q%26", "key%3D(secret)%26"),
-            ("rows{Zz9q=\"Zz9q\"} 1", "rows{Zz9q=\"(secret)\"} 1"),
-            ("aZz9q Zz9q1 Zz9q_rows", "aZz9q Zz9q1 Zz9q_rows"),
-            ("q7%2Fx, q7/x", "(secret), (secret)"),
-        ] {
-            assert_eq!(redacted(text), shown);
-        }
-    }
-
-    #[test]
-    fn what_json_and_texts_are_made_of_is_not_hidden() {
-        for secret in ["", "abc", "1234", "20.5e3", "true", "null", "secret"] {
-            remember_secret(secret);
-        }
-        let text = "{\"rows\":1234,\"is\":true,\"abc\":null,\"at\":\"1234-20.5e3 secret\"}";
-        assert_eq!(redacted(text), text);
-    }
-
-    #[test]
-    fn a_header_is_a_secret_where_it_is_called_so_or_long() {
-        remember_header("x-tenant", "t3nA");
-        remember_header("x-team", "team-of-a-test");
-        remember_header("x-api-key", "aK3y");
-        remember_header("Authorization", "Basic bA5e");
-        assert_eq!(
-            redacted("t3nA team-of-a-test aK3y bA5e"),
-            "t3nA (secret) (secret) (secret)"
-        );
-    }
-
-    #[test]
-    fn files_that_hold_credentials_are_known() {
-        for name in [
-            "AWS_WEB_IDENTITY_TOKEN_FILE",
-            "container_authorization_token_file",
-            "azure_federated_token_file",
-            "GOOGLE_SERVICE_ACCOUNT",
-            "SERVICE_ACCOUNT",
-            "service_account_path",
-            "google_application_credentials",
-        ] {
-            assert!(names_file(name), "{name}");
-        }
-        assert!(!names_file("service_account_key"));
-    }
-
-    #[test]
-    fn what_a_file_holds_is_hidden() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        // Nothing is there yet.
-        remember_setting("web_identity_token_file", path.to_str().unwrap());
-        remember_file(folder.path());
-        std::fs::write(&path, "token-of-test\n").unwrap();
-        remember_setting("web_identity_token_file", path.to_str().unwrap());
-        let account = "{\"type\": \"service_account\", \"private_key_id\": \"id-of-test\",
-            \"private_key\": \"-----BEGIN KEY-----\\nfirst-of-test\\nsecond+of+test\\n-----END KEY-----\\n\",
-            \"source\": {\"refresh_token\": \"refreshed-by-test\"}}";
-        std::fs::write(&path, account).unwrap();
-        remember_setting("SERVICE_ACCOUNT", path.to_str().unwrap());
-        remember_setting(
-            "service_account_key",
-            "{\"private_key\": \"within-a-test\"}",
-        );
-        assert_eq!(
-            redacted("token-of-test id-of-test first-of-test second%2Bof%2Btest"),
-            "(secret) id-of-test (secret) (secret)"
-        );
-        assert_eq!(
-            redacted("-----BEGIN KEY-----\\nfirst-of-test\\nsecond+of+test\\n-----END KEY-----\\n"),
-            "(secret)"
-        );
-        assert_eq!(
-            redacted("refreshed-by-test, within-a-test, service_account"),
-            "(secret), (secret), service_account"
-        );
-    }
-}
+mod tests;
