@@ -153,7 +153,7 @@ fn slices_of(paths: &[&str]) -> Vec<Range<usize>> {
     let each = paths.len().div_ceil(MOST_SLICES).next_power_of_two();
     let ends = paths.iter().enumerate().filter(|(at, path)| {
         let is_last = at + 1 == paths.len();
-        is_last || crc32fast::hash(path.as_bytes()) as usize % each == 0
+        is_last || (crc32fast::hash(path.as_bytes()) as usize).is_multiple_of(each)
     });
     let mut start = 0;
     ends.map(|(at, _)| std::mem::replace(&mut start, at + 1)..at + 1)
