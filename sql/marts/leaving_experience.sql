@@ -146,6 +146,33 @@ counted as (
         on signs.sign = baselines.sign
 ),
 
+whole as (
+    select
+        *,
+        cast(customers as decimal(12, 0)) as lost,
+        cast(only_before + both_bad as decimal(12, 0)) as bad_before,
+        cast(only_last + both_bad as decimal(12, 0)) as bad_last,
+        cast(only_before + only_last as decimal(12, 0)) as bad_once,
+        cast(both_bad as decimal(12, 0)) as bad_twice,
+        cast(customers - only_before - only_last - both_bad as decimal(12, 0)) as never_bad,
+        cast(baseline_purchases as decimal(12, 0)) as usual,
+        cast(baseline_bad as decimal(12, 0)) as usual_bad,
+        cast(baseline_purchases - baseline_bad as decimal(12, 0)) as usual_good
+    from counted
+),
+
+-- The excesses times customers and purchases are whole numbers: in doubles one of nothing may come
+-- out as a little more than nothing, and what is divided by it as a share of anything.
+exact as (
+    select
+        *,
+        bad_before * usual - lost * usual_bad as before_times,
+        bad_last * usual - lost * usual_bad as last_times,
+        bad_twice * (usual_good * usual_good) - bad_once * (usual_bad * usual_good)
+        + never_bad * (usual_bad * usual_bad) as both_times
+    from whole
+),
+
 shares as (
     select
         *,
@@ -153,29 +180,26 @@ shares as (
         cast(baseline_bad as double) / cast(nullif(baseline_purchases, 0) as double) as q,
         cast(only_before + only_last + both_bad as double) / cast(nullif(customers, 0) as double)
             as bad_share,
-        cast(customers - only_before - only_last - both_bad as double) as neither
-    from counted
+        cast(customers - only_before - only_last - both_bad as double) as neither,
+        cast(nullif(baseline_purchases, 0) as double) as purchases
+    from exact
 ),
 
 -- The variance of a share near q, (1 − q) q ÷ purchases, goes into what is compared with q.
 compared as (
     select
         *,
-        q * (1 - q) / cast(nullif(baseline_purchases, 0) as double) as q_variance,
-        cast(only_before + both_bad as double) / nullif(n, 0) - q as excess_before,
-        cast(only_last + both_bad as double) / nullif(n, 0) - q as excess_last,
-        (
-            cast(both_bad as double) * (1 - q) * (1 - q)
-            - cast(only_before + only_last as double) * q * (1 - q)
-            + neither * q * q
-        ) / nullif(n, 0) as excess_both
+        q * (1 - q) / purchases as q_variance,
+        cast(before_times as double) / (nullif(n, 0) * purchases) as excess_before,
+        cast(last_times as double) / (nullif(n, 0) * purchases) as excess_last,
+        cast(both_times as double) / (nullif(n, 0) * purchases * purchases) as excess_both
     from shares
 ),
 
 judged as (
     select
         *,
-        excess_before > 0 and excess_last > 0 and excess_both > 0 as is_told
+        before_times > 0 and last_times > 0 and both_times > 0 as is_told
     from compared
 ),
 
@@ -230,11 +254,12 @@ final as (
             estimated.bad_share * (1 - estimated.bad_share) / nullif(estimated.n, 0)
             + 4 * (1 - estimated.q) * (1 - estimated.q) * estimated.q_variance
         ) as excess_share_standard_error,
-        estimated.d * estimated.n / estimated.expected_gone as disappointed_share,
-        errors.d_error * estimated.n / estimated.expected_gone
+        estimated.d * estimated.n / nullif(estimated.expected_gone, 0) as disappointed_share,
+        errors.d_error * estimated.n / nullif(estimated.expected_gone, 0)
             as disappointed_share_standard_error,
         case
             when estimated.customers = 0 then 'nobody_lost'
+            when estimated.expected_gone = 0 then 'nobody_gone'
             when estimated.baseline_purchases = 0 then 'no_baseline'
             when not estimated.is_told then 'no_excess'
         end as disappointed_share_reason

@@ -81,12 +81,12 @@ pub(super) const OUTPUT: &[OutputColumn] = &[
     OutputColumn::new(
         "projected_survival_low",
         SqlType::Double,
-        "Lower limit of the share that will be customers still, by either model of when they leave.",
+        "Lower limit of the share that will be customers still, by either model of when they leave where both were found.",
     ),
     OutputColumn::new(
         "projected_survival_high",
         SqlType::Double,
-        "Upper limit of the share that will be customers still, by either model of when they leave.",
+        "Upper limit of the share that will be customers still, by either model of when they leave where both were found.",
     ),
     OutputColumn::new(
         "model",
@@ -98,7 +98,9 @@ pub(super) const OUTPUT: &[OutputColumn] = &[
         "reason",
         SqlType::Varchar,
         "too_few_customers, too_few_months or no_model where there is no projection; needed_prior where the model was \
-         found only with a prior; model_of_all where that of all customers stands in.",
+         found only with a prior; no_rival, before needed_prior, where the other model of when customers leave could \
+         not be fitted, so that limits of projected_survival are those of one; model_of_all, before both, where that of \
+         all customers stands in.",
     ),
 ];
 

@@ -134,16 +134,16 @@ fn find(customers: &Customers, settings: &Settings) -> (Found, Vec<FitRow>) {
     let mut told = None;
     for (with_prior, reason) in [(false, None), (true, Some("needed_prior"))] {
         let (found, rows) = likeliest(&row, &histories, with_prior, settings);
-        if let Some((projector, model)) = found {
-            return (Ok((projector, model, reason)), rows);
+        if let Some((projector, model, lack)) = found {
+            return (Ok((projector, model, lack.or(reason))), rows);
         }
         told = told.or(Some(rows));
     }
     (Err("no_model"), told.unwrap_or_default())
 }
 
-/// A model and its name.
-type Chosen = (Box<dyn Projector>, &'static str);
+/// A model, its name, and whether it lacks the rival that was tried.
+type Chosen = (Box<dyn Projector>, &'static str, Option<&'static str>);
 
 /// The likeliest of the candidates that can be fitted, by its name, with another one as its rival, and the rows of them all.
 fn likeliest(
@@ -160,6 +160,8 @@ fn likeliest(
         if let Ok(fitted) = fit.as_mut() {
             let likelihood = fitted.log_likelihood;
             let projector = fitted.projector.take();
+            // One that is no number would be sorted first.
+            let projector = projector.filter(|_| likelihood.is_finite());
             able.extend(projector.map(|projector| (likelihood, name, projector)));
         }
         tried.push((name, fit));
@@ -179,11 +181,13 @@ fn likeliest(
         rows.extend(fit_rows(&row, fit, chosen_name == Some(*name), remark));
     }
     let found = chosen.map(|(_, name, chosen)| {
-        let projector: Box<dyn Projector> = match able.next() {
+        let rival = able.next();
+        let lack = (rival.is_none() && tried.len() > 1).then_some("no_rival");
+        let projector: Box<dyn Projector> = match rival {
             Some((_, _, rival)) => Box::new(Rivals { chosen, rival }),
             None => chosen,
         };
-        (projector, name)
+        (projector, name, lack)
     });
     (found, rows)
 }
