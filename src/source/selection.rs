@@ -98,13 +98,13 @@ impl Selection {
             return Ok(());
         };
         let then = objects.get(source).and_then(|objects| objects.get(object));
-        match then.map(|then| (then, then.sha256.as_deref())) {
-            Some((then, Some(recorded))) if recorded != sha256 => Err(SourceError::Gone {
+        match then.and_then(|then| is_another(then, Some(sha256))) {
+            Some(objects) => Err(SourceError::Gone {
                 table: source.to_owned(),
                 run_id: run_id.clone(),
-                objects: format!("{} is another: its checksum differs", then.path),
+                objects,
             }),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -123,15 +123,12 @@ impl Selection {
         };
         let recorded = objects.get(source).map(Vec::as_slice).unwrap_or_default();
         let other = |(then, now): (&ObjectInfo, &ObjectInfo)| match (&then.sha256, &now.sha256) {
-            (Some(then_sum), Some(now_sum)) if then_sum != now_sum => {
-                Some(format!("{} is another: its checksum differs", then.path))
-            }
             // The tags were not compared, because the checksum decides.
             (Some(_), None) if are_read => Some(format!(
                 "{} may be another: it lies elsewhere now, and its checksum is not worked out there",
                 then.path
             )),
-            _ => None,
+            (_, now) => is_another(then, now.as_deref()),
         };
         let other: Vec<String> = recorded.iter().zip(read).filter_map(other).collect();
         if other.is_empty() {
@@ -143,6 +140,12 @@ impl Selection {
             objects: other.join("; "),
         })
     }
+}
+
+/// That an object is another, where its checksum and the one that was recorded are both known and differ.
+fn is_another(recorded: &ObjectInfo, sha256: Option<&str>) -> Option<String> {
+    let (then, now) = (recorded.sha256.as_deref()?, sha256?);
+    (then != now).then(|| format!("{} is another: its checksum differs", recorded.path))
 }
 
 /// How an object differs from what was recorded; its tags where no checksum was.

@@ -41,10 +41,18 @@ const STATEMENTS: [&str; 5] = [
 /// How many groups each has.
 const GROUPS: [usize; 5] = [97, 582, 32, 32, 0];
 
+/// The rows of `shop.lines`, which the session knows from here on.
 async fn lines(context: &StageContext) -> (SchemaRef, Vec<RecordBatch>) {
     let plan = context.session.plan_text(LINES).await.unwrap();
     let batches = context.session.frame(plan).collect().await.unwrap();
-    (batches[0].schema(), batches)
+    let schema = batches[0].schema();
+    register(context, table(&schema, batches.clone()));
+    (schema, batches)
+}
+
+fn register(context: &StageContext, lines: Arc<dyn TableProvider>) {
+    let name = TableReference::partial("shop", "lines");
+    context.session.register(&name, lines).unwrap();
 }
 
 fn table(schema: &SchemaRef, batches: Vec<RecordBatch>) -> Arc<dyn TableProvider> {
@@ -97,9 +105,6 @@ async fn groups_put_together_of_parts_are_those_of_the_whole() {
     let folder = TempDir::new().unwrap();
     let context = context(&folder, 2);
     let (schema, batches) = lines(&context).await;
-    let reference = TableReference::partial("shop", "lines");
-    let all = table(&schema, batches.clone());
-    context.session.register(&reference, all).unwrap();
     for (nth, sql) in STATEMENTS.iter().enumerate() {
         let whole = rows(&format!("whole_{nth}"), sql, None, &context).await;
         let name = format!("parted_{nth}");
@@ -116,15 +121,11 @@ async fn parts_that_lie_in_their_files_are_not_worked_out() {
     let folder = TempDir::new().unwrap();
     let first = context(&folder, 2);
     let (schema, batches) = lines(&first).await;
-    let reference = TableReference::partial("shop", "lines");
-    let all = table(&schema, batches.clone());
-    first.session.register(&reference, all).unwrap();
     let whole = rows("t", STATEMENTS[0], None, &first).await;
     // Each in a session of its own, because the engine remembers what it saw of a file.
     let again = async |slices: Vec<RawSlice>| {
         let context = context(&folder, 2);
-        let none = table(&schema, Vec::new());
-        context.session.register(&reference, none).unwrap();
+        register(&context, table(&schema, Vec::new()));
         rows("t", STATEMENTS[0], Some(slices), &context).await
     };
     assert_eq!(again(slices(&schema, &batches)).await, whole);

@@ -149,13 +149,7 @@ impl Model for BgBbAfterOrders {
     }
 
     fn scale(summaries: &DiscreteSummaries) -> Result<Vec<f64>, FitError> {
-        if summaries.repeat_purchases() == 0.0 {
-            return Err(FitError::NoRepeatPurchase {
-                model: Self::NAME,
-                customers: summaries.customers(),
-            });
-        }
-        Ok(vec![1.0; 4])
+        super::scale(Self::NAME, summaries)
     }
 
     fn starts(_: &DiscreteSummaries, _: &[f64]) -> Vec<Vec<f64>> {

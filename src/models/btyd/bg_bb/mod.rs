@@ -74,6 +74,17 @@ const STARTS: [[f64; 4]; 3] = [
     [2.0, 1.0, 1.0, 1.0],
 ];
 
+/// The scale of four parameters that are near one, of customers of whom any came back.
+fn scale(model: &'static str, summaries: &DiscreteSummaries) -> Result<Vec<f64>, FitError> {
+    if summaries.repeat_purchases() == 0.0 {
+        return Err(FitError::NoRepeatPurchase {
+            model,
+            customers: summaries.customers(),
+        });
+    }
+    Ok(vec![1.0; 4])
+}
+
 impl Model for BgBb {
     type Data = DiscreteSummaries;
     const NAME: &'static str = "BG/BB";
@@ -87,13 +98,7 @@ impl Model for BgBb {
     }
 
     fn scale(summaries: &DiscreteSummaries) -> Result<Vec<f64>, FitError> {
-        if summaries.repeat_purchases() == 0.0 {
-            return Err(FitError::NoRepeatPurchase {
-                model: Self::NAME,
-                customers: summaries.customers(),
-            });
-        }
-        Ok(vec![1.0; 4])
+        scale(Self::NAME, summaries)
     }
 
     fn starts(_: &DiscreteSummaries, _: &[f64]) -> Vec<Vec<f64>> {
