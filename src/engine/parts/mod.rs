@@ -15,14 +15,13 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::provider_as_source;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::functions::expr_fn::coalesce;
 use datafusion::functions_aggregate::min_max::min_udaf;
 use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::expr::{
     AggregateFunction, AggregateFunctionParams, Alias, NullTreatment, Sort,
 };
 use datafusion::logical_expr::{
-    Aggregate, AggregateUDF, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast, ident, lit,
+    Aggregate, AggregateUDF, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast, ident,
 };
 
 /// The functions whose groups can be put together, as messages name them.
@@ -163,8 +162,7 @@ impl Parted {
             }
             "count" => {
                 let count = self.note(&func, params);
-                let counts = aggregate(&sum_udaf(), vec![count], Vec::new());
-                Ok(coalesce(vec![counts, lit(0_i64)]))
+                Ok(aggregate(&sum_udaf(), vec![count], Vec::new()))
             }
             "sum" | "min" | "max" | "bool_and" | "bool_or" => {
                 let part = self.note(&func, params);
