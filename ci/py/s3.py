@@ -8,6 +8,9 @@ import stores
 from botocore.exceptions import ClientError, EndpointConnectionError
 from stores import BUCKET
 
+# A secret that could stand in any text is refused.
+SECRET = "known-to-nobody"
+
 
 class Server(stores.Server):
     name, scheme = "s3", "s3"
@@ -16,10 +19,10 @@ class Server(stores.Server):
         super().__init__(work)
         self.environment = {
             "AWS_ENDPOINT_URL": self.url, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": SECRET,
         }
         self.client = boto3.client(
-            "s3", endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret",
+            "s3", endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key=SECRET,
         )
 
     def command(self) -> list[str]:

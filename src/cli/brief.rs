@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{CliError, console};
 use crate::run::{Event, Observer};
-use crate::store::redacted;
+use crate::store::{redacted, redacted_json};
 
 /// The brief has to fit into the 4,096 bytes that Kubernetes keeps of a termination message.
 const MESSAGE_CHARS: usize = 1_000;
@@ -71,9 +71,9 @@ impl Briefing {
                 message: cut(&message(error), MESSAGE_CHARS),
             });
         }
-        let written = serde_json::to_string(&brief)
+        let written = serde_json::to_value(&brief)
             .map_err(std::io::Error::other)
-            .map(|text| redacted(&text) + "\n")
+            .map(|brief| format!("{}\n", redacted_json(brief)))
             .and_then(|text| {
                 if file.as_os_str() == STANDARD_OUTPUT {
                     console::out(&text).map_err(std::io::Error::other)

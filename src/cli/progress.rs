@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use crate::run::{Event, Observer};
+use crate::store::redacted_json;
 
 /// How often a log that nobody watches is told of progress.
 const LOG_PROGRESS: Duration = Duration::from_secs(10);
@@ -147,6 +148,6 @@ impl Observer for JsonLines {
             object.insert("time".to_owned(), now.into());
         }
         // Whoever reads the log may be gone; the run goes on.
-        drop(writeln!(io::stderr().lock(), "{line}"));
+        drop(writeln!(io::stderr().lock(), "{}", redacted_json(line)));
     }
 }

@@ -34,7 +34,7 @@ pub use self::settings::Wanted;
 use crate::failure::FailureKind;
 use crate::plan::Plan;
 use crate::run::{Event, Observer};
-use crate::store::redacted;
+use crate::store::{redacted, redacted_json};
 
 /// How long others may take where the process was asked to stop: schedulers kill it some seconds later.
 const PATIENCE_OF_THE_STOPPED: Duration = Duration::from_secs(1);
@@ -129,7 +129,7 @@ impl Watch {
         if self.settings.tells_lineage() {
             let datasets = self.datasets.get_or_init(Datasets::default);
             let event = openlineage::ended(&record, datasets, &self.settings.identity);
-            self.emit(&event);
+            self.emit(event);
         }
         // Whoever posts comes to an end when there is nothing left.
         drop(lock(&self.lineage).take());
@@ -163,8 +163,8 @@ impl Watch {
     }
 
     /// Tells an event of lineage: to the file at once, to a backend as soon as it takes it.
-    fn emit(&self, event: &Value) {
-        let line = redacted(&event.to_string());
+    fn emit(&self, event: Value) {
+        let line = redacted_json(event).to_string();
         if let Some(file) = &self.settings.lineage_file
             && let Err(source) = append(file, &line)
         {
@@ -240,7 +240,7 @@ impl Observer for Watch {
             let record = self.record(None);
             let datasets = self.datasets.get_or_init(Datasets::default);
             let event = openlineage::started(&record, datasets, &self.settings.identity);
-            self.emit(&event);
+            self.emit(event);
         }
     }
 }

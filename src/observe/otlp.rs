@@ -1,13 +1,15 @@
 //! A run as a trace: one span for the run, one for each stage, as OTLP's JSON (`ExportTraceServiceRequest`).
 //!
 //! Written by hand: all spans are known at once when the run is over, so there is nothing for an SDK with its processors and threads
-//! to do, and the JSON is a plain form: ids in hex, 64-bit whole numbers as text, enums as numbers.
+//! to do, and the JSON is a plain form: ids in hex, 64-bit whole numbers as text, enums as numbers. Secrets are cut out of texts as they
+//! are put in, because those numbers must stay.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::record::{Record, Span};
 use crate::plan::fingerprint;
+use crate::store::redacted;
 
 /// `SPAN_KIND_INTERNAL`.
 const INTERNAL: u8 = 1;
@@ -122,7 +124,7 @@ fn run_span(record: &Record, trace_id: &str) -> Value {
         let message = failure.message.as_str();
         content.insert(
             "status".to_owned(),
-            json!({ "code": ERROR, "message": message }),
+            json!({ "code": ERROR, "message": redacted(message) }),
         );
         let exception = attributes([
             ("exception.type", Value::from(format!("{:?}", failure.kind))),
@@ -169,7 +171,7 @@ fn span(
     json!({
         "traceId": trace_id,
         "spanId": span_id(record, number),
-        "name": name,
+        "name": redacted(name),
         "kind": INTERNAL,
         "startTimeUnixNano": nanoseconds(began),
         // The clock may have been set back meanwhile.
@@ -201,7 +203,7 @@ fn attributes<const N: usize>(named: [(&str, Value); N]) -> Vec<Value> {
 fn attribute(name: &str, value: &Value) -> Value {
     let mut typed = Map::new();
     match value {
-        Value::String(text) => typed.insert("stringValue".to_owned(), text.as_str().into()),
+        Value::String(text) => typed.insert("stringValue".to_owned(), redacted(text).into()),
         other => typed.insert("intValue".to_owned(), other.to_string().into()),
     };
     json!({ "key": name, "value": typed })

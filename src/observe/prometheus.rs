@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::record::Record;
 use crate::run::report::SourceReport;
+use crate::store::redacted;
 
 /// The type of what [`text`] gives.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -237,9 +238,10 @@ impl<'a> Page<'a> {
     }
 }
 
-/// The value of a label as the format quotes it.
+/// The value of a label as the format quotes it, without secrets.
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\")
+    redacted(text)
+        .replace('\\', "\\\\")
         .replace('"', "\\\"")
         .replace('\n', "\\n")
 }

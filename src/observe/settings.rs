@@ -141,7 +141,10 @@ fn lineage(get: &dyn Fn(&str) -> Option<String>, warnings: &mut Vec<String>) -> 
     let path = get("OPENLINEAGE_ENDPOINT").unwrap_or_else(|| LINEAGE_PATH.to_owned());
     let mut endpoint = endpoint("OPENLINEAGE_URL", &url, &path, warnings)?;
     if let Some(key) = get("OPENLINEAGE_API_KEY") {
-        remember_secret(&key);
+        if !remember_secret(&key) {
+            warnings.push(too_short("lineage", "OPENLINEAGE_API_KEY"));
+            return None;
+        }
         let bearer = format!("Bearer {key}");
         endpoint.set_header("authorization", bearer);
     }
@@ -176,7 +179,11 @@ fn traces(get: &dyn Fn(&str) -> Option<String>, warnings: &mut Vec<String>) -> O
     let mut endpoint = endpoint(name, &url, path, warnings)?;
     let headers = of_traces("HEADERS").or_else(|| of_all("HEADERS"));
     for (name, value) in headers.map(|text| pairs(&text)).unwrap_or_default() {
-        remember_header(&name, &value);
+        if !remember_header(&name, &value) {
+            let header = format!("the header `{name}` of OTEL_EXPORTER_OTLP_HEADERS");
+            warnings.push(too_short("trace", &header));
+            return None;
+        }
         endpoint.set_header(&name, value);
     }
     Some(endpoint)
@@ -204,8 +211,10 @@ fn endpoint(what: &str, url: &str, path: &str, warnings: &mut Vec<String>) -> Op
         let password = decoded(password);
         let pair = STANDARD.encode(format!("{}:{password}", decoded(url.username())));
         // A server may quote it in any of its forms.
-        for secret in [url.password().unwrap_or_default(), &password, &pair] {
-            remember_secret(secret);
+        let all = [url.password().unwrap_or_default(), &password, &pair].map(remember_secret);
+        if all.contains(&false) {
+            warnings.push(too_short("word to it", &format!("the password of {what}")));
+            return None;
         }
         headers.push(("authorization".to_owned(), format!("Basic {pair}")));
     }
@@ -213,6 +222,14 @@ fn endpoint(what: &str, url: &str, path: &str, warnings: &mut Vec<String>) -> Op
     let _ = url.set_password(None);
     let _ = url.set_username("");
     Some(Endpoint { url, headers })
+}
+
+/// What is not told, because a secret for it could not be hidden.
+fn too_short(what: &str, secret: &str) -> String {
+    format!(
+        "no {what}: {secret} could not be told from other text, and so not be kept out of messages: a secret needs at least four \
+         characters, or eight where it is a number"
+    )
 }
 
 /// `name=value,name=value`, percent-encoded, as OpenTelemetry writes lists.

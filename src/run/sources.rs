@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use datafusion::catalog::TableProvider;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::error::DataFusionError;
 
 use super::error::RunError;
 use super::events::Event;
@@ -18,6 +20,7 @@ use crate::source::{RawTableProvider, Selection, SourceTally};
 use crate::spec::check::Severity;
 use crate::spec::source::Format;
 use crate::stage::{RawSlice, RawStage, Stage};
+use crate::store::StoreKind;
 
 /// The slices of a raw table, and what of them earlier runs read.
 #[derive(Debug, Default)]
@@ -60,11 +63,10 @@ impl RunAtWork<'_> {
                 &self.set_aside,
             )
             .await?;
-            let objects = provider.objects_with_checksums(self.threads).await?;
-            let found = SourceManifest {
-                name: source.name.clone(),
-                objects: objects.into_iter().map(manifest_of).collect(),
-            };
+            if store.kind == StoreKind::File {
+                provider.work_out_checksums(self.threads).await?;
+            }
+            let found = manifest(&provider);
             self.recall(source, &store.url, &provider, &found)?;
             provider.check_recorded()?;
             self.events.tell(&Event::SourceFound {
@@ -92,7 +94,25 @@ impl RunAtWork<'_> {
                     .map_err(failed)?;
             }
         }
+        self.hash_parquet();
         Ok(())
+    }
+
+    /// Begins to work out the checksums of Parquet that lies elsewhere: of it are read the columns that are needed, and all of it is
+    /// fetched once for its checksum. Those that were worked out by an earlier run are known by now.
+    fn hash_parquet(&self) {
+        let sources = self.plan.sources.iter().zip(&self.sources);
+        let parquet = sources.filter(|(source, _)| !is_text(source));
+        let parquet: Vec<Arc<RawTableProvider>> =
+            parquet.map(|(_, provider)| Arc::clone(provider)).collect();
+        let threads = self.threads;
+        let hashing = SpawnedTask::spawn(async move {
+            for provider in parquet {
+                provider.work_out_checksums(threads).await?;
+            }
+            Ok(())
+        });
+        *self.hashing.lock().unwrap_or_else(PoisonError::into_inner) = Some(hashing);
     }
 
     /// Takes those objects for read that an earlier run read.
@@ -174,27 +194,29 @@ impl RunAtWork<'_> {
 
     /// What was read, for the manifest: checksums are complete once [`finish_sources`](Self::finish_sources) was called.
     pub(super) fn read(&self) -> Vec<SourceManifest> {
-        let tallies = self.sources.iter().map(|source| source.tally());
-        let manifests = tallies.map(|tally| SourceManifest {
-            name: tally.source().to_owned(),
-            objects: tally
-                .objects_with_checksums()
-                .into_iter()
-                .map(manifest_of)
-                .collect(),
-        });
-        manifests.collect()
+        self.sources.iter().map(|source| manifest(source)).collect()
     }
 
     /// Reads what no stage needed, so that counts are whole, and holds the shares against their bounds.
     pub(super) async fn finish_sources(&self) -> Result<Vec<CheckResult>, RunError> {
         let mut results = Vec::new();
+        let hashing = self.hashing.lock();
+        let hashing = hashing.unwrap_or_else(PoisonError::into_inner).take();
         for source in &self.sources {
             if !source.tally().is_complete() {
                 let drain = source.drain_unread(self.threads);
                 self.watched(source.tally().source(), "read", true, drain)
                     .await?;
             }
+        }
+        if let Some(hashing) = hashing {
+            let hashed = hashing.join_unwind().await;
+            hashed.map_err(|error| RunError::Engine {
+                table: "the checksums of sources".to_owned(),
+                source: DataFusionError::ExecutionJoin(Box::new(error)),
+            })??;
+        }
+        for source in &self.sources {
             let tally = source.tally();
             let slices = self.slices.get(tally.source());
             for (objects, address) in slices.iter().flat_map(|slices| slices.unparsed()) {
@@ -245,6 +267,16 @@ impl Slices {
             let is_fresh = !self.are_parsed && !self.recalled.contains(&index);
             Some((objects, address.as_ref().filter(|_| is_fresh)?))
         })
+    }
+}
+
+/// What is known by now of the objects of a raw table.
+fn manifest(source: &RawTableProvider) -> SourceManifest {
+    let tally = source.tally();
+    let objects = tally.objects_with_checksums();
+    SourceManifest {
+        name: tally.source().to_owned(),
+        objects: objects.into_iter().map(manifest_of).collect(),
     }
 }
 

@@ -1,10 +1,11 @@
 //! A run at work: sources found, stages made one after the other, nothing published.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use datafusion::common::runtime::SpawnedTask;
 use tempfile::TempDir;
 
 use super::RunOptions;
@@ -16,7 +17,7 @@ use super::sources::{Slices, is_text};
 use crate::engine::{Session, SessionOptions};
 use crate::plan::{ParameterValue, Plan, PlannedStage, Work, parameters, table_reference};
 use crate::score::{CalibrationRow, FitContext, FitRow, Pool};
-use crate::source::{RawTableProvider, SetAside};
+use crate::source::{RawTableProvider, SetAside, SourceError};
 use crate::stage::{Keep, RawSlice, ScoreStage, Spool, SqlStage, Stage, StageContext, UnionStage};
 
 /// How often watchers are told how far a stage is.
@@ -42,6 +43,8 @@ pub(super) struct RunAtWork<'a> {
     pub(super) reuse: Reuse<'a>,
     pub(super) addresses: Addresses,
     pub(super) slices: BTreeMap<String, Slices>,
+    /// Works checksums out beside the stages.
+    pub(super) hashing: Mutex<Option<SpawnedTask<Result<(), SourceError>>>>,
     pub(super) threads: usize,
     days: FitContext,
     values: BTreeMap<String, ParameterValue>,
@@ -96,6 +99,7 @@ impl<'a> RunAtWork<'a> {
             reuse: Reuse::open(options.cache.as_ref(), &options.run_id, events),
             addresses: Addresses::new(),
             slices: BTreeMap::new(),
+            hashing: Mutex::default(),
             set_aside: SetAside::new(folder.path()),
             threads: options.threads,
             days,

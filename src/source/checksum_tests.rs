@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, Int64Array};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use super::parquet_tests;
 use super::tests::{declared, memory};
 use super::*;
 use crate::store::Store;
@@ -22,7 +25,11 @@ const SUMS: [&str; 3] = [
 ];
 
 async fn open(store: Store, selection: &Selection) -> Arc<RawTableProvider> {
-    let table = declared(YAML);
+    open_as(YAML, store, selection).await
+}
+
+async fn open_as(yaml: &str, store: Store, selection: &Selection) -> Arc<RawTableProvider> {
+    let table = declared(yaml);
     let tolerance = Tolerance {
         max_bad_share: 0.0,
         schema_drift: table.schema_drift.unwrap_or_default(),
@@ -57,11 +64,29 @@ fn replay(objects: Vec<ObjectInfo>) -> Selection {
 #[tokio::test]
 async fn text_has_its_checksum_once_it_was_read() {
     let provider = open(memory(&OBJECTS).await, &Selection::All).await;
-    let listed = provider.objects_with_checksums(2).await.unwrap();
-    assert!(listed.iter().all(|object| object.sha256.is_none()));
     assert_eq!(sums(&provider), [None, None, None]);
     provider.drain_unread(2).await.unwrap();
     assert_eq!(sums(&provider), SUMS.map(|sum| Some(sum.to_owned())));
+}
+
+#[tokio::test]
+async fn parquet_has_its_checksum_when_all_of_it_was_fetched() {
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+    let bytes = parquet_tests::file(vec![("id", ids, false)], 1);
+    let digest = Sha256::digest(&bytes);
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let store = memory(&[("a.parquet", &bytes)]).await;
+    let yaml = YAML.replace("*.csv", "*.parquet");
+    let provider = open_as(
+        &yaml.replace("{csv: {}}", "parquet"),
+        store,
+        &Selection::All,
+    )
+    .await;
+    provider.drain_unread(2).await.unwrap();
+    assert_eq!(sums(&provider), [None]);
+    provider.work_out_checksums(2).await.unwrap();
+    assert_eq!(sums(&provider), [Some(digest)]);
 }
 
 #[tokio::test]

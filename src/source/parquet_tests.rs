@@ -12,7 +12,7 @@ use arrow::array::{
 use super::tests::{Raw, memory, table};
 use crate::failure::FailureKind;
 
-fn file(columns: Vec<(&str, ArrayRef, bool)>, rows_a_group: usize) -> Vec<u8> {
+pub(super) fn file(columns: Vec<(&str, ArrayRef, bool)>, rows_a_group: usize) -> Vec<u8> {
     let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
     let properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(rows_a_group))

@@ -35,7 +35,7 @@ use super::set_aside::SetAside;
 use super::table::{Object, Part, Piece, Table, Tolerance, schema};
 use super::tally::{ObjectInfo, SourceTally};
 use crate::spec::source::RawTable;
-use crate::store::{Store, StoreKind};
+use crate::store::Store;
 
 /// Rows a batch where nobody asks for batches.
 const DRAIN_ROWS: usize = 8192;
@@ -144,31 +144,28 @@ impl RawTableProvider {
         Ok(objects.iter().map(Object::info).collect())
     }
 
-    /// Works out the checksums of the objects that lie on this machine, `threads` of them read at a time, and gives all objects as
-    /// they were listed with what is known by then. Text that lies elsewhere has its own in the [tally](Self::tally) once it was read.
+    /// Works out the checksums that are not known by now, `threads` objects read whole at a time.
     ///
     /// # Errors
-    /// When one cannot be read.
-    pub async fn objects_with_checksums(
-        &self,
-        threads: usize,
-    ) -> Result<Vec<ObjectInfo>, SourceError> {
+    /// When one cannot be read, or is no longer what was listed.
+    pub async fn work_out_checksums(&self, threads: usize) -> Result<(), SourceError> {
         let table = &self.table;
-        if table.store.kind == StoreKind::File {
-            let objects = table.objects.iter().enumerate();
-            let sums = objects.map(|(at, object)| async move {
+        let unknown = table.objects.iter().enumerate();
+        let unknown = unknown.filter(|(at, _)| table.tally.checksum_of(*at).is_none());
+        let sums = unknown.map(|(at, object)| {
+            let sum = async move {
                 let sha256 = bytes::sha256(table, object).await?;
                 match table.tally.note_checksum(at, &sha256) {
                     true => Ok(()),
                     false => Err(table.changed(&object.path)),
                 }
-            });
-            stream::iter(sums.collect::<Vec<_>>())
-                .buffered(threads.max(1))
-                .try_collect::<()>()
-                .await?;
-        }
-        Ok(table.tally.objects_with_checksums())
+            };
+            sum.boxed()
+        });
+        stream::iter(sums.collect::<Vec<_>>())
+            .buffered(threads.max(1))
+            .try_collect::<()>()
+            .await
     }
 
     /// Holds the checksums that are known by now against those that an earlier run recorded, where exactly its objects are read.
@@ -177,11 +174,9 @@ impl RawTableProvider {
     /// # Errors
     /// [`SourceError::Gone`], with each object that is another.
     pub fn check_recorded(&self) -> Result<(), SourceError> {
-        let (table, tally) = (&self.table, &self.table.tally);
-        let read = tally.objects_with_checksums();
-        table
-            .selection
-            .check(&table.source, &read, tally.is_complete())
+        let table = &self.table;
+        let read = table.tally.objects_with_checksums();
+        table.selection.check(&table.source, &read)
     }
 
     /// The rows of some of its objects, by their places among all, as a table of its own. What is read of it counts for this one.

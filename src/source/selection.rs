@@ -108,28 +108,17 @@ impl Selection {
         }
     }
 
-    /// Holds checksums against those that were recorded, as far as they are known by now; `are_read` says that no more will be.
+    /// Holds checksums against those that were recorded, as far as they are known by now.
     ///
     /// # Errors
-    /// [`SourceError::Gone`], where one differs, or was recorded and cannot be told.
-    pub(crate) fn check(
-        &self,
-        source: &str,
-        read: &[ObjectInfo],
-        are_read: bool,
-    ) -> Result<(), SourceError> {
+    /// [`SourceError::Gone`], where one differs.
+    pub(crate) fn check(&self, source: &str, read: &[ObjectInfo]) -> Result<(), SourceError> {
         let Self::Recorded { run_id, objects } = self else {
             return Ok(());
         };
         let recorded = objects.get(source).map(Vec::as_slice).unwrap_or_default();
-        let other = |(then, now): (&ObjectInfo, &ObjectInfo)| match (&then.sha256, &now.sha256) {
-            // The tags were not compared, because the checksum decides.
-            (Some(_), None) if are_read => Some(format!(
-                "{} may be another: it lies elsewhere now, and its checksum is not worked out there",
-                then.path
-            )),
-            (_, now) => is_another(then, now.as_deref()),
-        };
+        let other =
+            |(then, now): (&ObjectInfo, &ObjectInfo)| is_another(then, now.sha256.as_deref());
         let other: Vec<String> = recorded.iter().zip(read).filter_map(other).collect();
         if other.is_empty() {
             return Ok(());
@@ -249,26 +238,21 @@ mod tests {
     #[test]
     fn a_checksum_decides_where_one_is_known() {
         let selection = recorded(vec![info("d", 1, "z", Some("f00"))]);
-        let told = |sha256: Option<&str>, are_read: bool| {
+        let told = |sha256: Option<&str>| {
             let read = [info("d", 1, "q", sha256)];
             selection
-                .check("shop.orders", &read, are_read)
+                .check("shop.orders", &read)
                 .map_err(|error| error.to_string())
         };
-        let gone = |how: &str| {
-            let gone = format!("shop.orders: what the run r1 read is not to be had: d {how}");
-            Err(gone)
-        };
-        assert_eq!(told(Some("f00"), false), Ok(()));
+        assert_eq!(told(Some("f00")), Ok(()));
         assert_eq!(
-            told(Some("bad"), false),
-            gone("is another: its checksum differs")
+            told(Some("bad")),
+            Err(
+                "shop.orders: what the run r1 read is not to be had: d is another: its checksum differs"
+                    .to_owned()
+            )
         );
-        // Text that lies elsewhere has none before it was read.
-        assert_eq!(told(None, false), Ok(()));
-        assert_eq!(
-            told(None, true),
-            gone("may be another: it lies elsewhere now, and its checksum is not worked out there")
-        );
+        // What lies elsewhere has none before it was read.
+        assert_eq!(told(None), Ok(()));
     }
 }

@@ -21,8 +21,9 @@ pub struct ObjectInfo {
     pub version: Option<String>,
     /// When the store says it was written.
     pub last_modified: DateTime<Utc>,
-    /// SHA-256 of the content, hexadecimal, where it is known: of files on this machine once they were found, because their tags say
-    /// nothing of it; of text that lies elsewhere once it was read; of Parquet that lies elsewhere never, because it is not read whole.
+    /// SHA-256 of the content, hexadecimal, once it is known: of files on this machine when they are found, because their tags say
+    /// nothing of it; of text that lies elsewhere when it was read; of Parquet that lies elsewhere when it was fetched once more for
+    /// that, because of it are read the columns that are needed.
     pub sha256: Option<String>,
 }
 

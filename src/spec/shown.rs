@@ -17,9 +17,17 @@ pub(crate) fn is_secret(name: &str) -> bool {
         .iter()
         .any(|word| name.contains(word));
     says_so
-        && !["_id", "_file", "_path", "_uri", "_url", "_endpoint"]
-            .iter()
-            .any(|end| name.ends_with(end))
+        && ![
+            "_id",
+            "_file",
+            "_path",
+            "_uri",
+            "_url",
+            "_endpoint",
+            "_enabled",
+        ]
+        .iter()
+        .any(|end| name.ends_with(end))
 }
 
 /// `text` with stars for its secrets, which come with it, the longest first; none where it holds no secret.

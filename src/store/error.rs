@@ -46,6 +46,17 @@ pub enum StoreError {
         /// What it should be.
         expected: &'static str,
     },
+    /// A secret that no message could be cleared of.
+    #[error(
+        "the secret `{setting}` of store `{url}` could not be told from other text, and so not be kept out of messages: it needs at \
+         least four characters, or eight where it is a number, and must not be `true`, `false`, `null` or `secret`"
+    )]
+    ShortSecret {
+        /// The store's URL.
+        url: String,
+        /// The option or variable.
+        setting: String,
+    },
     /// The options and the environment do not make a usable store.
     #[error("store `{url}` cannot be set up: {reason}")]
     Setup {

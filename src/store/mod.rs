@@ -9,6 +9,7 @@
 //! options of the pipeline file (filled from the environment there) or from the environment variables
 //! that the provider's own tools read (`AWS_*`, `GOOGLE_*`, `AZURE_*`).
 
+mod credentials;
 mod error;
 mod open;
 mod secrets;
@@ -21,7 +22,7 @@ use object_store::path::{Path, PathPart};
 pub use error::StoreError;
 pub(crate) use error::classify;
 pub use open::open;
-pub(crate) use secrets::{redacted, remember_header, remember_secret};
+pub(crate) use secrets::{redacted, redacted_json, remember_header, remember_secret};
 
 /// What stands behind a store's URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -12,9 +12,12 @@ use object_store::http::HttpBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
+use object_store::{
+    ClientConfigKey, ClientOptions, CredentialProvider, ObjectStore, ObjectStoreScheme, RetryConfig,
+};
 use url::Url;
 
+use super::credentials::{Known, Secrets};
 use super::{Store, StoreError, StoreKind, secrets};
 
 /// Options that cvm reads itself, for every remote store: how often a request is tried again.
@@ -38,8 +41,8 @@ type Options = BTreeMap<String, String>;
 /// `max_retries` (default 10) and `retry_timeout_seconds` (default 180) bound the retries of any remote store.
 ///
 /// # Errors
-/// A URL or option that is not understood, a secret in the URL, or settings that do not make a store. All are
-/// configuration errors.
+/// A URL or option that is not understood, a secret in the URL or one so short that it could not be hidden, or settings that do not
+/// make a store. All are configuration errors.
 pub fn open(url: &str, options: &Options, base_dir: &path::Path) -> Result<Store, StoreError> {
     if let Some(local) = local_path(url)? {
         refuse_options(url, options)?;
@@ -56,7 +59,7 @@ pub fn open(url: &str, options: &Options, base_dir: &path::Path) -> Result<Store
         reason: "unknown scheme, or no bucket or host".to_owned(),
     })?;
     refuse_secrets(&parsed, &shown)?;
-    secrets::remember(options);
+    let remembered = secrets::remember(options);
     let remote = Remote {
         url: &parsed,
         shown: &shown,
@@ -79,6 +82,10 @@ pub fn open(url: &str, options: &Options, base_dir: &path::Path) -> Result<Store
             });
         }
     };
+    remembered.map_err(|setting| StoreError::ShortSecret {
+        url: shown.clone(),
+        setting,
+    })?;
     Ok(Store {
         store,
         prefix,
@@ -173,17 +180,19 @@ impl Remote<'_> {
             .collect()
     }
 
-    fn setup<S: ObjectStore>(
+    fn built<S>(&self, built: object_store::Result<S>) -> Result<S, StoreError> {
+        built.map_err(|error| StoreError::Setup {
+            url: self.shown.to_owned(),
+            reason: self.without_values(error.to_string()),
+        })
+    }
+
+    /// What remembers the credentials that `given` hands out.
+    fn known<C: Secrets>(
         &self,
-        built: object_store::Result<S>,
-    ) -> Result<Arc<dyn ObjectStore>, StoreError> {
-        match built {
-            Ok(store) => Ok(Arc::new(store)),
-            Err(error) => Err(StoreError::Setup {
-                url: self.shown.to_owned(),
-                reason: self.without_values(error.to_string()),
-            }),
-        }
+        given: &Arc<dyn CredentialProvider<Credential = C>>,
+    ) -> Arc<dyn CredentialProvider<Credential = C>> {
+        Arc::new(Known::new(Arc::clone(given), self.options.clone()))
     }
 
     /// object_store quotes a value that it cannot read, which may be a secret under the wrong name.
@@ -205,7 +214,10 @@ impl Remote<'_> {
         if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
             builder = builder.with_allow_http(true);
         }
-        self.setup(builder.with_retry(self.retry.clone()).build())
+        builder = builder.with_retry(self.retry.clone());
+        let store = self.built(builder.clone().build())?;
+        let known = builder.with_credentials(self.known(store.credentials()));
+        Ok(Arc::new(self.built(known.build())?))
     }
 
     fn gcs(&self) -> Result<Arc<dyn ObjectStore>, StoreError> {
@@ -213,7 +225,10 @@ impl Remote<'_> {
         for (key, value) in self.keys::<GoogleConfigKey>()? {
             builder = builder.with_config(key, value);
         }
-        self.setup(builder.with_retry(self.retry.clone()).build())
+        builder = builder.with_retry(self.retry.clone());
+        let store = self.built(builder.clone().build())?;
+        let known = builder.with_credentials(self.known(store.credentials()));
+        Ok(Arc::new(self.built(known.build())?))
     }
 
     fn azure(&self) -> Result<Arc<dyn ObjectStore>, StoreError> {
@@ -225,7 +240,10 @@ impl Remote<'_> {
         if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
             builder = builder.with_allow_http(true);
         }
-        self.setup(builder.with_retry(self.retry.clone()).build())
+        builder = builder.with_retry(self.retry.clone());
+        let store = self.built(builder.clone().build())?;
+        let known = builder.with_credentials(self.known(store.credentials()));
+        Ok(Arc::new(self.built(known.build())?))
     }
 
     fn http(&self) -> Result<Arc<dyn ObjectStore>, StoreError> {
@@ -240,7 +258,8 @@ impl Remote<'_> {
         for (key, value) in self.keys::<ClientConfigKey>()? {
             builder = builder.with_config(key, value);
         }
-        self.setup(builder.with_retry(self.retry.clone()).build())
+        let built = self.built(builder.with_retry(self.retry.clone()).build())?;
+        Ok(Arc::new(built))
     }
 }
 
@@ -392,7 +411,7 @@ mod tests {
     fn remote_urls_name_bucket_and_prefix() {
         let keys = [
             ("access_key_id", "k"),
-            ("secret_access_key", "s"),
+            ("secret_access_key", "s3cr"),
             ("region", "eu-west-1"),
         ];
         let store = open(
@@ -446,6 +465,16 @@ mod tests {
         assert!(
             value.contains("what `allow_http` says") && !value.contains("hunter2"),
             "{value}"
+        );
+    }
+
+    #[test]
+    fn a_secret_that_could_not_be_hidden_is_refused() {
+        let keys = [("access_key_id", "key"), ("secret_access_key", "abc")];
+        let refused = message("s3://bucket", &keys);
+        assert!(
+            refused.starts_with("the secret `secret_access_key` of store `s3://bucket` could not be told from other text"),
+            "{refused}"
         );
     }
 

@@ -2,15 +2,17 @@
 //!
 //! A server may quote the request in its answer, and object_store puts the answer into its error: S3 tells the session token where
 //! a signature is wrong. Known are the secrets among the options of stores and in the variables of providers, what the files hold
-//! that these name and object_store reads itself, and those with which a run is told to others. Not known are credentials that
-//! object_store is given for them by a server, and what comes to stand in a file after its store was opened. What is shorter than four
-//! characters, or than eight and a number, is shown: without it no text would be whole.
+//! that these name and object_store reads itself, the credentials that a server hands out for them (see `credentials.rs`), and those
+//! with which a run is told to others. A store's secret that could not be told from other text is refused.
 
 use std::collections::BTreeSet;
 use std::iter;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use object_store::aws::AmazonS3ConfigKey;
+use object_store::azure::AzureConfigKey;
+use object_store::gcp::GoogleConfigKey;
 use serde_json::Value;
 use url::Url;
 use url::form_urlencoded::{byte_serialize, parse};
@@ -24,14 +26,14 @@ const SHORTEST: usize = 4;
 /// A shorter secret is hidden where it stands as a word: parts of words would be like it. So is a number.
 const SHORTEST_IN_WORDS: usize = 8;
 const SHOWN_INSTEAD: &str = "(secret)";
-/// Short texts that are hidden nowhere: JSON would not be JSON without them, and the last would hide behind itself.
+/// Short texts that are hidden nowhere: sentences need them, and the last would hide behind itself.
 const NEVER_HIDDEN: [&str; 4] = ["true", "false", "null", "secret"];
 /// A file of credentials is smaller.
 const MOST_BYTES: u64 = 64 * 1024;
 /// Below the home folder: where Google's tools leave credentials, and object_store looks for them.
 const GOOGLES_FILE: &str = ".config/gcloud/application_default_credentials.json";
 
-/// `text` without the secrets that are known: as they are, percent-encoded, and as JSON writes them. JSON stays JSON.
+/// `text` without the secrets that are known: as they are, percent-encoded, and as JSON writes them.
 pub(crate) fn redacted(text: &str) -> String {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     // The longest first: one may be a part of another.
@@ -41,11 +43,24 @@ pub(crate) fn redacted(text: &str) -> String {
     secrets.into_iter().fold(text.to_owned(), hide)
 }
 
-/// `text` without `secret`, except in names of members of JSON and of labels of metrics. What is short or a number is hidden only where
-/// it stands alone, and a number not where JSON and metrics have numbers.
+/// `value` with all its texts [`redacted`]. Names of members and numbers are cvm's own, and stay.
+pub(crate) fn redacted_json(value: Value) -> Value {
+    match value {
+        Value::String(text) => redacted(&text).into(),
+        Value::Array(items) => items.into_iter().map(redacted_json).collect(),
+        Value::Object(members) => {
+            let members = members.into_iter();
+            members
+                .map(|(name, member)| (name, redacted_json(member)))
+                .collect()
+        }
+        other => other,
+    }
+}
+
+/// `text` without `secret`. What is short or a number is hidden only where it stands alone.
 fn without(text: &str, secret: &str) -> String {
-    let is_a_number = is_number(secret);
-    let is_a_word = is_a_number || secret.len() < SHORTEST_IN_WORDS;
+    let is_a_word = is_number(secret) || secret.len() < SHORTEST_IN_WORDS;
     let mut shown = String::with_capacity(text.len());
     let mut at = 0;
     for (start, _) in text.match_indices(secret) {
@@ -53,9 +68,7 @@ fn without(text: &str, secret: &str) -> String {
         let (Some(before), Some(behind)) = (text.get(..start), text.get(end..)) else {
             continue;
         };
-        let is_part = is_a_word && (ends_in_word(before) || behind.starts_with(is_of_word));
-        let is_bare = is_a_number && is_bare_behind(before);
-        if is_part || is_bare || is_in_name(before, behind) {
+        if is_a_word && (ends_in_word(before) || behind.starts_with(is_of_word)) {
             continue;
         }
         shown.push_str(text.get(at..start).unwrap_or_default());
@@ -64,24 +77,6 @@ fn without(text: &str, secret: &str) -> String {
     }
     shown.push_str(text.get(at..).unwrap_or_default());
     shown
-}
-
-/// Whether what stands between is, or is a part of, the name of a member of JSON or of a label. A name follows a brace or a comma; in a
-/// sentence, what is quoted before a colon is none.
-fn is_in_name(before: &str, behind: &str) -> bool {
-    let before = before.trim_end_matches(is_of_word);
-    let behind = behind.trim_start_matches(is_of_word);
-    let is_first = |text: &str| text.trim_end().ends_with(['{', ',']);
-    let is_member = behind.starts_with("\":") && before.strip_suffix('"').is_some_and(is_first);
-    let is_label = behind.starts_with("=\"") && is_first(before);
-    is_member || is_label
-}
-
-/// Whether a number behind `text` is, or ends, a value of JSON or of a metric with labels. Within a text of JSON, quotes are escaped.
-fn is_bare_behind(text: &str) -> bool {
-    let text = text.trim_end_matches(|c: char| c.is_ascii_digit() || "+-.eE".contains(c));
-    let member = text.trim_end().strip_suffix("\":");
-    member.is_some_and(|name| !name.ends_with('\\')) || text.ends_with("} ")
 }
 
 fn is_number(text: &str) -> bool {
@@ -106,9 +101,17 @@ fn is_of_word(c: char) -> bool {
 
 /// Remembers the value of each setting that is a secret by its name, of the options of a store and of its provider's variables, and
 /// what is secret in the files that they name. A file that cannot be read is left to whoever needs it.
-pub(super) fn remember<'a>(options: impl IntoIterator<Item = (&'a String, &'a String)>) {
+///
+/// # Errors
+/// The name of a setting whose secret could not be told from other text. All others are remembered then too.
+pub(super) fn remember<'a>(
+    options: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> Result<(), String> {
+    let mut too_short = None;
     for (name, value) in options {
-        remember_setting(name, value);
+        if !remember_setting(name, value) {
+            too_short.get_or_insert_with(|| name.clone());
+        }
     }
     for (name, value) in std::env::vars_os() {
         let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
@@ -121,17 +124,20 @@ pub(super) fn remember<'a>(options: impl IntoIterator<Item = (&'a String, &'a St
         if ["AWS_", "AZURE_", "GOOGLE_", "SERVICE_ACCOUNT"]
             .iter()
             .any(|provider| name.starts_with(provider))
+            && !remember_setting(name, value)
+            && is_read(name)
         {
-            remember_setting(name, value);
+            too_short.get_or_insert_with(|| name.to_owned());
         }
     }
     if let Some(home) = std::env::var_os("HOME") {
         remember_file(&Path::new(&home).join(GOOGLES_FILE));
     }
+    too_short.map_or(Ok(()), Err)
 }
 
-/// Remembers a secret that is no store's: the key or password of whoever is told of a run.
-pub(crate) fn remember_secret(secret: &str) {
+/// Remembers a secret. False where it could not be told from other text, and is hidden nowhere.
+pub(crate) fn remember_secret(secret: &str) -> bool {
     // Of a key in lines each is secret, because lines are told one by one; what frames them is not.
     let lines = secret.lines().map(str::trim);
     let lines = lines.filter(|line| !line.starts_with("-----"));
@@ -143,19 +149,20 @@ pub(crate) fn remember_secret(secret: &str) {
         let forms = [part.to_owned(), encoded, unquoted.to_owned()];
         known.extend(forms.into_iter().filter(|form| can_be_hidden(form)));
     }
+    can_be_hidden(secret)
 }
 
 /// Remembers what a header says by which a run is told to others. Some carry names, as of tenants, so a short one is a secret only
-/// where it is called so.
-pub(crate) fn remember_header(name: &str, value: &str) {
+/// where it is called so. False where it is one that could not be told from other text.
+pub(crate) fn remember_header(name: &str, value: &str) -> bool {
     let is_called_so = is_secret(name) || name.eq_ignore_ascii_case("authorization");
-    if is_called_so || value.len() >= SHORTEST_IN_WORDS {
-        remember_secret(value);
-        // `Bearer …` and `Basic …`: the scheme is no secret, and the rest may be told without it.
-        if let Some((_, secret)) = value.split_once(' ') {
-            remember_secret(secret);
-        }
+    if !is_called_so && value.len() < SHORTEST_IN_WORDS {
+        return true;
     }
+    // `Bearer …` and `Basic …`: the scheme is no secret, and the rest may be told without it.
+    let behind_scheme = value.split_once(' ').map(|(_, secret)| secret);
+    let are_known = remember_secret(value) & behind_scheme.is_none_or(remember_secret);
+    are_known || !is_called_so
 }
 
 fn can_be_hidden(secret: &str) -> bool {
@@ -168,7 +175,16 @@ fn can_be_hidden(secret: &str) -> bool {
     secret.len() >= shortest
 }
 
-fn remember_setting(name: &str, value: &str) {
+/// Whether object_store reads a variable: others begin as those do, and may be no secrets at all.
+fn is_read(variable: &str) -> bool {
+    let name = variable.to_ascii_lowercase();
+    name.parse::<AmazonS3ConfigKey>().is_ok()
+        || name.parse::<AzureConfigKey>().is_ok()
+        || name.parse::<GoogleConfigKey>().is_ok()
+}
+
+/// Whether what is secret of a setting can be hidden.
+fn remember_setting(name: &str, value: &str) -> bool {
     if names_file(name) {
         remember_file(Path::new(value));
     }
@@ -178,10 +194,10 @@ fn remember_setting(name: &str, value: &str) {
     {
         remember_secret(password);
     }
-    if !is_secret(name) {
-        return;
+    if !is_secret(name) || value.is_empty() {
+        return true;
     }
-    remember_secret(value);
+    let is_known = remember_secret(value);
     if let Some(json) = json_of(value) {
         remember_json(&json, true);
     }
@@ -189,9 +205,12 @@ fn remember_setting(name: &str, value: &str) {
     for pair in value.trim_start_matches('?').split('&') {
         if let Some(signature) = pair.strip_prefix("sig=") {
             remember_secret(signature);
-            parse(pair.as_bytes()).for_each(|(_, decoded)| remember_secret(&decoded));
+            parse(pair.as_bytes()).for_each(|(_, decoded)| {
+                remember_secret(&decoded);
+            });
         }
     }
+    is_known
 }
 
 /// Whether a setting names a file of credentials.
@@ -214,7 +233,9 @@ fn remember_file(path: &Path) {
     if is_small_file && let Ok(text) = std::fs::read_to_string(path) {
         match json_of(&text) {
             Some(json) => remember_json(&json, true),
-            None => remember_secret(text.trim()),
+            None => {
+                remember_secret(text.trim());
+            }
         }
     }
 }
@@ -228,7 +249,9 @@ fn json_of(text: &str) -> Option<Value> {
 /// Remembers the texts in `value` that are secret by their names; those that have none where `is_called_so`.
 fn remember_json(value: &Value, is_called_so: bool) {
     match value {
-        Value::String(secret) if is_called_so => remember_secret(secret),
+        Value::String(secret) if is_called_so => {
+            remember_secret(secret);
+        }
         Value::Array(items) => {
             for item in items {
                 remember_json(item, is_called_so);

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
+use crate::support::s3::S3;
 use crate::support::shop::{
-    TABLES, check_result, code, files_below, project, published, run_demo, run_of, text,
+    TABLES, check_result, code, files_below, project, published, run_demo, run_of, run_with, text,
 };
 
 /// The runs of a project, oldest first, and every file below its tables with its content.
@@ -168,6 +171,65 @@ fn a_run_without_news_writes_nothing_and_a_replay_gives_the_same_bytes() {
         "{}",
         text(&unknown.stderr)
     );
+}
+
+#[test]
+fn all_that_is_read_from_afar_has_a_checksum_and_a_replay_refuses_other_bytes() {
+    let folder = project("100");
+    let shop = folder.path().join("shop");
+    let server = S3::start();
+    let raw = shop.join("data/demo/raw");
+    for file in files_below(&raw) {
+        let there = server.folder().join(file.strip_prefix(&raw).unwrap());
+        std::fs::create_dir_all(there.parent().unwrap()).unwrap();
+        std::fs::copy(&file, &there).unwrap();
+    }
+    let mut variables = server.environment();
+    variables.push(("CVM_DEMO_RAW", server.url("")));
+    let nightly = ["run", "pipelines/demo.yml", "--as-of", "2025-01-01"];
+    let first = run_with(&shop, &variables, &nightly);
+    assert_eq!(code(&first), 0, "{}", text(&first.stderr));
+
+    let (runs, _) = lake_of(&shop);
+    let manifest = shop.join(format!(
+        "data/demo/lake/marts/demo/_cvm/runs/{}.json",
+        runs[0]
+    ));
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
+    let sources = manifest["sources"].as_array().unwrap().iter();
+    let objects: Vec<&serde_json::Value> = sources
+        .flat_map(|source| source["objects"].as_array().unwrap())
+        .collect();
+    let parquet: Vec<&str> = objects
+        .iter()
+        .map(|object| object["path"].as_str().unwrap())
+        .filter(|path| path.ends_with(".parquet"))
+        .collect();
+    assert!(!parquet.is_empty() && parquet.len() < objects.len());
+    for object in &objects {
+        let path = object["path"].as_str().unwrap();
+        let digest = Sha256::digest(std::fs::read(raw.join(path)).unwrap());
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(object["sha256"], digest.as_str(), "{path}");
+    }
+
+    // Another writer's name in the footer: every row is what it was.
+    let altered = server.folder().join(parquet[0]);
+    let mut bytes = std::fs::read(&altered).unwrap();
+    let name = b"parquet-rs version";
+    let at = bytes.windows(name.len()).position(|part| part == name);
+    bytes[at.unwrap()] = b'P';
+    std::fs::write(&altered, bytes).unwrap();
+    let replay = ["run", "pipelines/demo.yml", "--replay", &runs[0]];
+    let refused = run_with(&shop, &variables, &replay);
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    let expected = format!("{} is another: its checksum differs", parquet[0]);
+    assert!(told.contains(&expected), "{told}");
+    std::fs::copy(raw.join(parquet[0]), &altered).unwrap();
+    let replayed = run_with(&shop, &variables, &replay);
+    assert_eq!(code(&replayed), 0, "{}", text(&replayed.stderr));
 }
 
 #[test]

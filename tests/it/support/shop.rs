@@ -44,6 +44,20 @@ pub(crate) fn run_cached(folder: &Path, cache: &Path, arguments: &[&str]) -> Out
         .unwrap()
 }
 
+/// As [`run_of`], with more variables.
+pub(crate) fn run_with(
+    folder: &Path,
+    variables: &[(&'static str, String)],
+    arguments: &[&str],
+) -> Output {
+    let variables = variables.iter().map(|(name, value)| (name, value));
+    cvm(folder)
+        .envs(variables)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
 pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap_or(-1)
 }
