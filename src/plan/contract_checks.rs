@@ -1,6 +1,8 @@
 //! What contracts promise of tables that are not published, as queries of the rows that break it: for pipelines that say
 //! `contracts: all`.
 
+use std::sync::Arc;
+
 use super::compile::Compiling;
 use super::declared_checks::{
     About, CheckKind, PlannedCheck, Query, column_of, contract_of, listed,
@@ -8,9 +10,11 @@ use super::declared_checks::{
 use super::entity;
 use crate::engine::ValueLimits;
 use crate::engine::types::quoted;
+use crate::spec::SourceText;
 use crate::spec::SqlType;
 use crate::spec::check::{Severity, TableCheck};
 use crate::spec::pipeline::Strictness;
+use crate::spec::table::TableFile;
 use crate::spec::yaml::Spanned;
 
 /// The column that says what of a row is not as promised.
@@ -65,6 +69,42 @@ pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
         names.push(name);
     }
     names
+}
+
+/// A query of the rows of a table that are not what its contract promises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenRows {
+    /// What is promised: `contract` of columns, `contract_key` of the key.
+    pub promise: &'static str,
+    /// The query.
+    pub sql: String,
+    /// The columns that it can be sorted by.
+    pub key: Vec<String>,
+}
+
+/// Queries of the rows of a table that are not what its contract promises, of a project that was planned.
+pub fn rows_that_break(table: &str, contract: &TableFile) -> Vec<BrokenRows> {
+    // Faults of the contract are told where it is planned.
+    let file = Arc::new(SourceText {
+        path: String::new(),
+        text: String::new(),
+    });
+    let about = About {
+        table,
+        contract,
+        file: &file,
+        system: None,
+        is_counted: false,
+    };
+    let key = about.unique(&Spanned::unplaced(about.key())).ok();
+    let queries = [("contract", promises(&about)), ("contract_key", key)];
+    let queries = queries.into_iter();
+    queries
+        .filter_map(|(promise, query)| {
+            let Query { sql, key, .. } = query?;
+            Some(BrokenRows { promise, sql, key })
+        })
+        .collect()
 }
 
 /// Whether a table is neither raw nor published, and may have rows.
@@ -157,11 +197,7 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::spec::SourceText;
-    use crate::spec::table::TableFile;
     use crate::spec::yaml::decode;
 
     /// What is asked of the entity `orders` with these columns.

@@ -41,6 +41,7 @@ use crate::spec::source::RawTable;
 use crate::spec::table::TableFile;
 
 pub use compile::compile;
+pub use contract_checks::{BrokenRows, rows_that_break};
 pub use declared_checks::{CheckKind, PlannedCheck, check_results_schema};
 pub use definitions::defaults;
 use lineage::TableLineage;

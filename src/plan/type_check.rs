@@ -78,7 +78,8 @@ pub(super) async fn type_check(
             Layer::Staging | Layer::Intermediate | Layer::Mart | Layer::Check => {
                 match check_sql(compiling, name, node, &bound).await {
                     Some(checked) => {
-                        in_parts_of = incremental::prove(compiling, name, &checked.plan);
+                        in_parts_of =
+                            incremental::prove(compiling, name, &checked.statement, &checked.plan);
                         all_scans.insert(name.clone(), checked.scans);
                         (
                             checked.schema,

@@ -26,23 +26,23 @@ const SHOWN: usize = 5;
 /// What holds of every published table.
 pub(super) const PUBLISHED: &str = "key, types, required columns, accepted values and ranges hold";
 /// How many of them are kept for people to look at.
-const KEPT: usize = 10_000;
+pub(super) const KEPT: usize = 10_000;
 
 /// The rows that a check's query gives.
 #[derive(Default)]
-struct Rows {
-    count: u64,
+pub(super) struct Rows {
+    pub(super) count: u64,
     /// The first of them, by the check's key.
-    kept: Vec<RecordBatch>,
+    pub(super) kept: Vec<RecordBatch>,
     kept_rows: usize,
 }
 
 /// The checks of a run, and what they found so far.
 pub(super) struct Checks<'a> {
-    work: &'a RunAtWork<'a>,
-    publication: &'a Publication,
+    pub(super) work: &'a RunAtWork<'a>,
+    pub(super) publication: &'a Publication,
     /// The run whose rows those of this one are compared with.
-    previous: Option<&'a Previous>,
+    pub(super) previous: Option<&'a Previous>,
     /// Rows of the published tables, and of those between stages that were written down.
     written: BTreeMap<String, u64>,
     results: Vec<CheckResult>,
@@ -257,15 +257,20 @@ impl<'a> Checks<'a> {
 
     /// How many rows the query of a check gives, and the first of them by its key.
     async fn ask(&self, stage: &PlannedStage) -> Result<Rows, RunError> {
-        let failed = |source| RunError::Engine {
-            table: stage.name.clone(),
-            source,
-        };
         let key = stage.contract.iter().flat_map(|contract| &contract.key);
         let key: Vec<String> = key.map(|key| quoted(&key.value)).collect();
         let sql = format!("select * from {} order by {}", stage.name, key.join(", "));
+        self.first_of(&stage.name, &sql).await
+    }
+
+    /// How many rows `sql` gives for `table`, and the first of them.
+    pub(super) async fn first_of(&self, table: &str, sql: &str) -> Result<Rows, RunError> {
+        let failed = |source| RunError::Engine {
+            table: table.to_owned(),
+            source,
+        };
         let session = &self.work.context.session;
-        let plan = session.plan_text(&sql).await.map_err(failed)?;
+        let plan = session.plan_text(sql).await.map_err(failed)?;
         let rows = session.frame(plan).execute_stream().await.map_err(failed)?;
         let counted = rows.try_fold(Rows::default(), |mut rows, batch| async move {
             rows.count += batch.num_rows() as u64;

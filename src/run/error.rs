@@ -83,6 +83,28 @@ pub enum RunError {
         /// Each of them.
         broken: Vec<BrokenCheck>,
     },
+    /// Rows that are not what the contract of their table promises.
+    #[error(
+        "{rows} of the rows of `{table}` are not what its contract promises; nothing was published. The first of them lie at {rows_at}"
+    )]
+    Contract {
+        /// The table.
+        table: String,
+        /// How many rows.
+        rows: u64,
+        /// Where they can be looked at.
+        rows_at: String,
+        /// What was met first.
+        source: Box<RunError>,
+    },
+    /// More rows of a raw table were set aside than may be.
+    #[error("nothing was published. The first of the rows that were set aside lie at {rows_at}")]
+    SetAside {
+        /// Where they can be looked at.
+        rows_at: String,
+        /// Which table, how many, and the first three.
+        source: Box<RunError>,
+    },
     /// Bounds that nothing could be held against.
     #[error(
         "no model of `{score}` could be held against the bounds under `validation:` — {reasons}; nothing was published"
@@ -190,7 +212,9 @@ impl RunError {
             Self::SnapshotsChanged { .. } | Self::SnapshotsUnread { .. } => {
                 FailureKind::TransientStore
             }
-            Self::WorkFolderFull { source, .. } => source.kind(),
+            Self::WorkFolderFull { source, .. }
+            | Self::Contract { source, .. }
+            | Self::SetAside { source, .. } => source.kind(),
             Self::Terminated => FailureKind::Terminated,
         }
     }

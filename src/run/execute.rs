@@ -347,6 +347,7 @@ async fn prepare(
     warn_of_newer(options, events, last.as_ref());
     let mut learned = Learned::default();
     let mut checks = Checks::new(&work, publication, last.as_ref());
+    checks.hold_lookbacks().await?;
     // What can be known before anything is made or written stops a run sooner.
     checks.hold(|stage| reads_raw(plan, stage)).await?;
     for stage in plan
@@ -354,7 +355,9 @@ async fn prepare(
         .iter()
         .filter(|stage| stage.layer != Layer::Check)
     {
-        work.make(stage, &mut learned).await?;
+        if let Err(error) = work.make(stage, &mut learned).await {
+            return Err(checks.with_rows_of_contract(stage, error).await);
+        }
     }
     let is_output = |name: &String| plan.outputs.iter().any(|output| output.table == *name);
     for (table, rows) in std::mem::take(&mut learned.kept) {
@@ -374,12 +377,21 @@ async fn prepare(
         publication,
     };
     for output in &plan.outputs {
-        let rows = outputs.write_output(output).await?;
-        checks.note_written(&output.table, rows);
+        match (
+            outputs.write_output(output).await,
+            plan.stage(&output.table),
+        ) {
+            (Ok(rows), _) => checks.note_written(&output.table, rows),
+            (Err(error), Some(stage)) => {
+                return Err(checks.with_rows_of_contract(stage, error).await);
+            }
+            (Err(error), None) => return Err(error),
+        }
     }
     checks.hold(reads_output).await?;
-    for result in work.finish_sources().await? {
-        checks.note(result);
+    match work.finish_sources().await {
+        Ok(results) => results.into_iter().for_each(|result| checks.note(result)),
+        Err(error) => return Err(checks.with_rows_set_aside(error).await),
     }
     let results = checks.results();
     outputs.write_rows_set_aside().await?;

@@ -18,6 +18,8 @@ mod execute;
 mod failed;
 mod folder;
 mod inputs;
+mod kept_rows;
+mod lookback;
 pub mod machine;
 mod outputs;
 mod parts;

@@ -28,6 +28,7 @@ pub(super) struct Previous {
     published: Published,
     /// Rows of the raw tables that fitted.
     kept: BTreeMap<String, u64>,
+    read: Vec<SourceManifest>,
 }
 
 impl Previous {
@@ -75,6 +76,7 @@ impl Previous {
                     as_of,
                     published,
                     kept: run.checks.iter().filter_map(rows_kept).collect(),
+                    read: run.sources,
                 }));
             }
         }
@@ -84,6 +86,11 @@ impl Previous {
     /// The as-of day of that run.
     pub(super) fn as_of(&self) -> NaiveDate {
         self.as_of
+    }
+
+    /// What that run read.
+    pub(super) fn read(&self) -> &[SourceManifest] {
+        &self.read
     }
 
     /// How many rows a published table had, or of a raw table fitted; none where it was not published or not read.
@@ -116,22 +123,24 @@ impl Previous {
     }
 }
 
-/// Whether two runs read the same objects, as far as that can be told before they are read: by their checksums where both are known,
-/// or else by the store's tags.
+/// Whether two runs read the same objects, as far as that can be told before they are read.
 fn are_same(then: &[SourceManifest], now: &[SourceManifest]) -> bool {
-    let is_same_object = |(then, now): (&ObjectManifest, &ObjectManifest)| {
-        let by_content = match (&then.sha256, &now.sha256) {
-            (Some(then), Some(now)) => then == now,
-            _ => then.e_tag == now.e_tag && then.version == now.version,
-        };
-        by_content && then.path == now.path && then.bytes == now.bytes
-    };
     let is_same_source = |(then, now): (&SourceManifest, &SourceManifest)| {
+        let mut objects = then.objects.iter().zip(&now.objects);
         then.name == now.name
             && then.objects.len() == now.objects.len()
-            && then.objects.iter().zip(&now.objects).all(is_same_object)
+            && objects.all(|(then, now)| is_same_object(then, now))
     };
     then.len() == now.len() && then.iter().zip(now).all(is_same_source)
+}
+
+/// Whether an object is what it was: by its checksums where both are known, or else by the store's tags.
+pub(super) fn is_same_object(then: &ObjectManifest, now: &ObjectManifest) -> bool {
+    let is_same_content = match (&then.sha256, &now.sha256) {
+        (Some(then), Some(now)) => then == now,
+        _ => then.e_tag == now.e_tag && then.version == now.version,
+    };
+    is_same_content && then.path == now.path && then.bytes == now.bytes
 }
 
 /// The commits that a run looks back at, newest first: for a replay those before the run that it repeats, so that it compares

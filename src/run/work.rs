@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use datafusion::catalog::TableProvider;
 use datafusion::common::runtime::SpawnedTask;
 
 use super::RunOptions;
@@ -175,9 +176,24 @@ impl<'a> RunAtWork<'a> {
         learned
             .calibration
             .extend(calibration.into_iter().map(|row| (name(), row)));
-        self.context
-            .session
-            .register(&table_reference(&planned.name), made.table)
+        self.give_name(planned, made.table)
+    }
+
+    /// Gives a table its name as a view, whatever its rows are like.
+    pub(super) async fn show(&self, planned: &PlannedStage) -> Result<(), RunError> {
+        let stage = self.stage_of(planned, Keep::View, None);
+        let made = stage.run(&self.context).await?;
+        self.give_name(planned, made.table)
+    }
+
+    fn give_name(
+        &self,
+        planned: &PlannedStage,
+        table: Arc<dyn TableProvider>,
+    ) -> Result<(), RunError> {
+        let session = &self.context.session;
+        session
+            .register(&table_reference(&planned.name), table)
             .map_err(|source| RunError::Engine {
                 table: planned.name.clone(),
                 source,

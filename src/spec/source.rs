@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::check::TableCheck;
+use super::check::{Severity, TableCheck};
 use super::types::SqlType;
 
 /// `pipelines/sources/<system>.yml`.
@@ -56,10 +56,29 @@ pub struct RawTable {
     /// The columns in the order in which a file without a header has them.
     #[schemars(with = "IndexMap<String, RawColumn>")]
     pub columns: IndexMap<String, Spanned<RawColumn>>,
+    /// For objects that lie by day: how late rows may come. Later ones count all the same, and are told.
+    pub lookback: Option<Lookback>,
     /// Columns that stand in the path as `name=value`, with their types.
     #[serde(default)]
     #[schemars(with = "IndexMap<String, SqlType>")]
     pub partitions: IndexMap<String, SqlType>,
+}
+
+/// For how long the objects of a day may still come or change. What a run publishes never depends on it: rows that come later than that
+/// are read as any others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lookback {
+    /// So many days before the newest day of the last published run. The day of an object is the last date in its path that is
+    /// written as `2024-07-01`, be it a partition's value or in the object's name.
+    pub days: u32,
+    /// What follows where an object of an earlier day came, changed or went since that run. Default `warning`.
+    #[serde(default = "warning")]
+    pub severity: Severity,
+}
+
+const fn warning() -> Severity {
+    Severity::Warning
 }
 
 /// What follows where the columns of an object are not those that are declared.
