@@ -313,6 +313,9 @@ pub(super) struct DiffArguments {
     /// How to print the differences
     #[arg(long, value_enum, default_value_t = RowFormat::Table)]
     pub(super) format: RowFormat,
+    /// Compare two backfills
+    #[arg(long)]
+    pub(super) history: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ use arrow::datatypes::Date32Type;
 use chrono::NaiveDate;
 use datafusion::error::DataFusionError;
 
+use super::super::AS_OF;
 use super::super::error::RunError;
 use super::super::outputs::{selected, table_to_write};
 use crate::engine::types::quoted;
@@ -15,9 +16,6 @@ use crate::plan::{Plan, PlannedOutput};
 use crate::publish::{ColumnToWrite, TableToWrite, ValueLimits};
 use crate::spec::SqlType;
 use crate::spec::problem::did_you_mean;
-
-/// The column that tells of which day a row is.
-const AS_OF: &str = "as_of_date";
 
 /// A table of the pipeline with its history.
 #[derive(Clone)]
