@@ -1,6 +1,6 @@
 //! A table of the pipeline and what its history is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -61,6 +61,12 @@ pub(super) fn chosen(plan: &Plan, names: &[String]) -> Result<Vec<HistoryTable>,
         tables.push(table);
     }
     Ok(tables)
+}
+
+/// The tables of `plan` by the names of their histories.
+pub(super) fn by_history(plan: &Plan) -> BTreeMap<String, String> {
+    let tables = plan.outputs.iter().map(|output| output.table.clone());
+    tables.map(|table| (history_name(&table), table)).collect()
 }
 
 impl HistoryTable {
