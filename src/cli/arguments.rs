@@ -182,6 +182,9 @@ pub(super) struct BackfillArguments {
         default_value = "customer_values"
     )]
     pub(super) tables: Vec<String>,
+    /// Let go of tables and as-of days that the history shows and that are not asked for; without it they make the backfill refuse
+    #[arg(long)]
+    pub(super) replace: bool,
     /// Leave out objects that the store got after this moment, as in 2024-07-01T03:00:00Z
     #[arg(long, value_name = "TIME")]
     pub(super) known_at: Option<DateTime<Utc>>,
@@ -310,6 +313,9 @@ pub(super) struct DiffArguments {
     pub(super) before: String,
     /// The later run
     pub(super) after: String,
+    /// Compare two backfills
+    #[arg(long)]
+    pub(super) history: bool,
     /// How to print the differences
     #[arg(long, value_enum, default_value_t = RowFormat::Table)]
     pub(super) format: RowFormat,

@@ -51,6 +51,7 @@ async fn run_observed(
         to: arguments.to,
         every: every(arguments.every),
         tables: arguments.tables.clone(),
+        replace: arguments.replace,
     };
     let report = backfill(plan, &what, options).await?;
     if is_human(limits.log) {

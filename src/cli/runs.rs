@@ -1,5 +1,6 @@
 //! `cvm runs` and `cvm diff`: past runs, and what changed between two of them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -8,11 +9,12 @@ use arrow::datatypes::{DataType, Field, Schema};
 use super::arguments::{DiffArguments, RowFormat, RunsArguments};
 use super::project::{plan_of, target_of};
 use super::{CliError, console, query};
+use crate::plan::Plan;
 use crate::publish::{
     CheckResult, Commit, FailedRun, RunManifest, commits, failed_runs, run_manifest,
 };
 use crate::run::diff::{self, TableDiff};
-use crate::run::{QueryError, open_target};
+use crate::run::{QueryError, RunError};
 use crate::score::Registry;
 use crate::spec::check::Severity;
 
@@ -132,21 +134,67 @@ pub(super) async fn compare(
     registry: &Registry,
 ) -> Result<(), CliError> {
     let (plan, root) = plan_of(&arguments.pipeline, registry).await?;
-    let target = open_target(&plan, &root)?;
-    let mut diffs = diff::diff(&target, &arguments.before, &arguments.after).await?;
-    let most = match arguments.format {
+    let target = target_of(&plan, &root, arguments.history)?;
+    let compared = diff::diff(&target, &arguments.before, &arguments.after).await;
+    let mut diffs = match compared {
+        Ok(diffs) => diffs,
+        Err(error) => return Err(placed(error, &plan, &root, arguments.history).await.into()),
+    };
+    let (most, note) = match arguments.format {
         // People look at what changed; a program gets all.
         RowFormat::Table => {
+            let note = across_days(&diffs);
             diffs.retain(TableDiff::is_some);
-            COLUMNS_SHOWN
+            (COLUMNS_SHOWN, note)
         }
-        RowFormat::Csv | RowFormat::Json => usize::MAX,
+        RowFormat::Csv | RowFormat::Json => (usize::MAX, String::new()),
     };
     if diffs.is_empty() {
-        return console::out("nothing differs\n");
+        return console::out(&format!("nothing differs\n{note}"));
     }
     let printed = query::print(&[diff::to_batch(&diffs, most)?], arguments.format);
-    console::out(&printed.map_err(|error| QueryError::Engine(error.into()))?)
+    let printed = printed.map_err(|error| QueryError::Engine(error.into()))?;
+    console::out(&format!("{printed}{note}"))
+}
+
+/// Which tables are compared from one as-of day to another.
+fn across_days(diffs: &[TableDiff]) -> String {
+    let across = diffs.iter().filter(|diff| diff.is_across_days);
+    let names: Vec<&str> = across.map(|diff| diff.table.as_str()).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        "the two runs are of different days: as_of_date is left out of the key of {}\n",
+        names.join(", ")
+    )
+}
+
+/// `error` with what to say where the run is known among those of the other kind, backfills or runs.
+async fn placed(error: RunError, plan: &Plan, root: &Path, history: bool) -> RunError {
+    match error {
+        RunError::NoSuchRun {
+            run_id,
+            url,
+            reason,
+        } => {
+            let is_there = match target_of(plan, root, !history) {
+                Ok(other) => matches!(run_manifest(&other, &run_id).await, Ok(Some(_))),
+                Err(_) => false,
+            };
+            let reason = match (is_there, history) {
+                (false, _) => reason,
+                (true, false) => "it is a backfill; say `--history`",
+                (true, true) => "it is no backfill; leave `--history` out",
+            };
+            RunError::NoSuchRun {
+                run_id,
+                url,
+                reason,
+            }
+        }
+        error => error,
+    }
 }
 
 fn to_batch(runs: &[PastRun]) -> Result<RecordBatch, arrow::error::ArrowError> {

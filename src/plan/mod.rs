@@ -243,16 +243,48 @@ impl Plan {
         needed
     }
 
-    /// What makes the outputs among `names`, and nothing else: no other output, no check. Its fingerprint stays that of the whole.
+    /// What makes the outputs among `names` and holds what they are made of to its checks, and nothing else. Its fingerprint stays
+    /// that of the whole.
     #[must_use]
     pub fn only(mut self, names: &BTreeSet<String>) -> Self {
         let needed = self.needed_for(names.iter().map(String::as_str));
-        let needed: BTreeSet<String> = needed.into_iter().map(str::to_owned).collect();
+        let mut needed: BTreeSet<String> = needed.into_iter().map(str::to_owned).collect();
+        let checks = self.checks_of(&needed);
+        needed.extend(checks);
         self.outputs.retain(|output| names.contains(&output.table));
         self.stages.retain(|stage| needed.contains(&stage.name));
         self.sources.retain(|source| needed.contains(&source.name));
-        self.checks.clear();
+        self.checks.retain(|check| needed.contains(&check.name));
         self
+    }
+
+    /// The checks that ask of at least one of `tables`, and else of raw tables alone, with all that they read. What is made for
+    /// checks alone counts as what it is made of.
+    fn checks_of(&self, tables: &BTreeSet<String>) -> BTreeSet<String> {
+        let is_raw = |name: &str| self.sources.iter().any(|source| source.name == name);
+        let mut fitting: BTreeSet<&str> = tables.iter().map(String::as_str).collect();
+        // A stage comes after what it reads.
+        for stage in &self.stages {
+            let is_for_checks =
+                stage.layer == Layer::Check || self.is_read_by_checks_alone(&stage.name);
+            let asks = |input: &String| fitting.contains(input.as_str());
+            let is_about = stage.inputs.iter().any(asks);
+            let mut inputs = stage.inputs.iter();
+            if is_for_checks && is_about && inputs.all(|input| asks(input) || is_raw(input)) {
+                fitting.insert(stage.name.as_str());
+            }
+        }
+        let checks = self.checks.iter().map(|check| check.name.as_str());
+        let checks = checks.filter(|check| fitting.contains(*check));
+        let read = self.needed_for(checks);
+        read.into_iter().map(str::to_owned).collect()
+    }
+
+    fn is_read_by_checks_alone(&self, table: &str) -> bool {
+        let mut readers = self.stages.iter().filter(|stage| {
+            stage.layer != Layer::Check && stage.inputs.iter().any(|input| input == table)
+        });
+        readers.next().is_none() && !self.outputs.iter().any(|output| output.table == table)
     }
 
     /// The entities that `name` needs, directly or not, and that nothing is bound to; in the order of the stages.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use chrono::NaiveDate;
 use datafusion::error::DataFusionError;
 use futures::TryStreamExt;
 
@@ -43,6 +44,8 @@ pub(super) struct Checks<'a> {
     pub(super) publication: &'a Publication,
     /// The run whose rows those of this one are compared with.
     pub(super) previous: Option<&'a Previous>,
+    /// The day of a history that is held to them.
+    day: Option<NaiveDate>,
     /// Rows of the published tables, and of those between stages that were written down.
     written: BTreeMap<String, u64>,
     results: Vec<CheckResult>,
@@ -58,9 +61,18 @@ impl<'a> Checks<'a> {
             work,
             publication,
             previous,
+            day: None,
             written: BTreeMap::new(),
             results: Vec::new(),
         }
+    }
+
+    /// The checks of one of many days: what does not hold is told with the day. What holds is among the results alone, because it may
+    /// be the same of all days.
+    #[must_use]
+    pub(super) fn as_of(mut self, day: NaiveDate) -> Self {
+        self.day = Some(day);
+        self
     }
 
     /// What was found, in the order in which it was.
@@ -86,9 +98,11 @@ impl<'a> Checks<'a> {
 
     /// Notes what was found otherwise.
     pub(super) fn note(&mut self, result: CheckResult) {
-        self.work.events.tell(&Event::Checked {
-            result: result.clone(),
-        });
+        if self.day.is_none() || !result.passed {
+            self.work.events.tell(&Event::Checked {
+                result: result.clone(),
+            });
+        }
         self.results.push(result);
     }
 
@@ -113,7 +127,10 @@ impl<'a> Checks<'a> {
             }
             self.work.make(stage, &mut Learned::default()).await?;
             let rows = self.rows_that_break(check, stage).await?;
-            let result = self.judge(check, declared, &rows).await?;
+            let mut result = self.judge(check, declared, &rows).await?;
+            if let Some(day) = self.day.filter(|_| !result.passed) {
+                result.detail = format!("as of {day}, {}", result.detail);
+            }
             let found = (!result.passed).then(|| result.detail.clone());
             self.note(result);
             let Some(found) = found else { continue };
@@ -305,7 +322,11 @@ impl<'a> Checks<'a> {
         let mut rows_at = None;
         if rows.count > SHOWN as u64 {
             let csv = to_csv(&rows.kept).map_err(|error| failed(error.into()))?;
-            rows_at = Some(self.publication.keep_broken_rows(&stage.name, csv).await?);
+            let file = match self.day {
+                Some(day) => format!("{}-{day}", stage.name),
+                None => stage.name.clone(),
+            };
+            rows_at = Some(self.publication.keep_broken_rows(&file, csv).await?);
         }
         let description = stage
             .contract

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::datatypes::{DataType, Date32Type, Field, Int64Type, Schema};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::error::DataFusionError;
 
+use super::AS_OF;
 use super::error::RunError;
 use super::published::{PublishedTables, QueryError};
 use crate::engine::types::quoted;
@@ -26,6 +27,9 @@ pub struct TableDiff {
     pub rows_before: Option<u64>,
     /// Its rows in the second.
     pub rows_after: Option<u64>,
+    /// Whether `as_of_date` is left out of its key, because all rows of the first run are of one day and all of the second of
+    /// another: what is told of the same customer is compared then, and that the day is another counts as no change.
+    pub is_across_days: bool,
     /// Keys that only the second has.
     pub rows_new: u64,
     /// Keys that only the first has.
@@ -163,8 +167,6 @@ async fn compare(
     if checksums(old) == checksums(new) {
         return Ok(diff);
     }
-    let key: Vec<String> = new.manifest.key.iter().map(|key| quoted(key)).collect();
-    let on: Vec<String> = key.iter().map(|key| format!("b.{key} = a.{key}")).collect();
     let mut compared = Vec::new();
     for field in new.schema.fields() {
         let name = field.name();
@@ -179,6 +181,13 @@ async fn compare(
     if new.manifest.key != old.manifest.key {
         return Ok(diff);
     }
+    let across = are_days_apart(tables, name, old, new).await?;
+    diff.is_across_days = across;
+    compared.retain(|column| !across || column != AS_OF);
+    let key = new.manifest.key.iter();
+    let key = key.filter(|column| !across || *column != AS_OF);
+    let key: Vec<String> = key.map(|column| quoted(column)).collect();
+    let on: Vec<String> = key.iter().map(|key| format!("b.{key} = a.{key}")).collect();
     let differs = |name: &String| format!("(b.{0} is distinct from a.{0})", quoted(name));
     let any: Vec<String> = compared.iter().map(differs).collect();
     let both = "b.is_here and a.is_here";
@@ -233,6 +242,51 @@ async fn compare(
         }
     }
     Ok(diff)
+}
+
+/// Whether the key of a table has an as-of day beside other columns, and that is one day in all rows of the first run and another in
+/// all rows of the second: no row of one could have the key of a row of the other.
+async fn are_days_apart(
+    tables: &PublishedTables,
+    name: &str,
+    old: &PublishedTable,
+    new: &PublishedTable,
+) -> Result<bool, RunError> {
+    let is_dated = |table: &PublishedTable| {
+        let column = table.schema.field_with_name(AS_OF);
+        column.is_ok_and(|field| field.data_type() == &DataType::Date32)
+    };
+    let key = &new.manifest.key;
+    let is_in_key = key.len() > 1 && key.iter().any(|column| column == AS_OF);
+    if !is_in_key || !is_dated(old) || !is_dated(new) {
+        return Ok(false);
+    }
+    let before = only_day(tables, "before", name).await?;
+    let after = only_day(tables, "after", name).await?;
+    Ok(before.is_some() && after.is_some() && before != after)
+}
+
+/// The as-of day of all rows of a table, in days since 1970; none where it has several, or no rows.
+async fn only_day(
+    tables: &PublishedTables,
+    version: &str,
+    name: &str,
+) -> Result<Option<i32>, RunError> {
+    let sql = format!(
+        "select min({AS_OF}) as earliest, max({AS_OF}) as latest from {version}.{}",
+        quoted(name)
+    );
+    let rows = tables.query(&sql).await?;
+    let days: Vec<i32> = rows
+        .iter()
+        .flat_map(RecordBatch::columns)
+        .filter_map(|column| column.as_primitive_opt::<Date32Type>())
+        .filter_map(|column| column.iter().next().flatten())
+        .collect();
+    Ok(match days.as_slice() {
+        [earliest, latest] if earliest == latest => Some(*earliest),
+        _ => None,
+    })
 }
 
 /// Each row as its cells.

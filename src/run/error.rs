@@ -136,6 +136,18 @@ pub enum RunError {
         /// Why not, and what to do.
         reason: String,
     },
+    /// A backfill that does not ask for all that readers of the history see.
+    #[error(
+        "the history would lose {lost}, which readers see at {url}; nothing was done. {remedy}"
+    )]
+    HistoryLost {
+        /// The tables and as-of days.
+        lost: String,
+        /// Where they are.
+        url: String,
+        /// What to do.
+        remedy: String,
+    },
     /// Snapshots that were there when a backfill began.
     #[error(
         "snapshots of `{table}` hold {found} rows where {expected} were kept: they went or changed while the history was \
@@ -206,6 +218,7 @@ impl RunError {
             Self::NoValidation
             | Self::NoAsOfDays { .. }
             | Self::NoHistory { .. }
+            | Self::HistoryLost { .. }
             | Self::NoSuchRun { .. }
             | Self::OtherPlan { .. } => FailureKind::Configuration,
             // What gc removed, or another wrote, meanwhile is made anew by the next.

@@ -50,6 +50,9 @@ use crate::plan::Plan;
 use crate::publish::Clock;
 use crate::score::FitContext;
 
+/// The column that tells of which as-of day a row is.
+const AS_OF: &str = "as_of_date";
+
 /// How a plan is executed. None of it changes what is published, `as_of` and `inputs` aside.
 pub struct RunOptions {
     /// The exclusive end of what the run sees.

@@ -1,9 +1,10 @@
-//! `cvm backfill`: a history equals the runs of its days, goes on where it was cut short, and refuses what makes no sense.
+//! `cvm backfill`: a history equals the runs of its days, is held to checks, goes on where it was cut short, loses nothing unasked, and
+//! refuses what makes no sense.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::support::shop::{code, project, run_of, text};
+use crate::support::shop::{code, files_below, project, run_of, text};
 
 const PIPELINE: &str = "pipelines/demo.yml";
 
@@ -179,6 +180,23 @@ fn a_history_has_the_rows_of_the_runs_of_its_days() {
     assert_eq!(keys, [key, key]);
     assert_eq!(manifest["as_of"], "2024-06-30");
     assert_eq!(manifest["snapshots"].as_array().unwrap().len(), 12);
+
+    // Another table does not take its place.
+    let days = ["--from", "2019-06-30", "--to", "2024-12-01"];
+    let alone = ["--every", "year", "--table", "customers"];
+    let refused = backfill(&shop, &[days, alone].concat());
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 2, "{told}");
+    assert!(
+        told.contains(
+            "the history would lose the table `customer_value_history`, which readers see at file://"
+        ) && told.contains(
+            "Ask for that too with `--table customers --table customer_values`, or leave it out with `--replace`"
+        ),
+        "{told}"
+    );
+    assert_eq!(events(&refused, "stage_started").len(), 0, "{told}");
+    assert_eq!(history_of(&shop, buyers), "n\n3\n");
 }
 
 #[test]
@@ -198,6 +216,32 @@ fn a_backfill_goes_on_after_the_snapshots_that_are_there() {
     ];
     assert_eq!(snapshots(&second), days(&known));
     let shown = stable(&shop);
+
+    // What the second has beside the first is the new day.
+    let listed = run_of(&shop, &["runs", PIPELINE, "--history", "--format", "csv"]);
+    let listed = text(&listed.stdout);
+    let runs: Vec<&str> = listed
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split(',').next())
+        .collect();
+    let diff = ["diff", PIPELINE, runs[1], runs[0], "--format", "csv"];
+    let compared = run_of(&shop, &[&diff[..], &["--history"]].concat());
+    assert_eq!(code(&compared), 0, "{}", text(&compared.stderr));
+    let march =
+        "select count(*) as n from customer_value_history where as_of_date = date '2024-03-31'";
+    let march = history_of(&shop, march).replace("n\n", "");
+    let compared = text(&compared.stdout);
+    let cells: Vec<&str> = compared.lines().nth(1).unwrap().split(',').collect();
+    assert_eq!(
+        [cells[0], cells[3], cells[4], cells[5]],
+        ["customer_value_history", march.trim(), "0", "0"],
+        "{compared}"
+    );
+    let unsaid = run_of(&shop, &diff);
+    let told = text(&unsaid.stderr);
+    assert_eq!(code(&unsaid), 2, "{told}");
+    assert!(told.contains("it is a backfill; say `--history`"), "{told}");
 
     // Nothing new: nothing is written.
     let files = kept_files(&shop);
@@ -227,8 +271,21 @@ fn a_backfill_goes_on_after_the_snapshots_that_are_there() {
     assert_eq!(stable(&shop), shown);
     assert_eq!(std::fs::read(&files[1]).unwrap(), whole);
 
-    // Made anew they are the same; fewer days are a shorter history.
-    let anew = by_month(&shop, "2024-02-29", "2024-02-29", &["--no-cache"]);
+    // Fewer days are a shorter history, where that is asked for. Made anew they are the same.
+    let refused = by_month(&shop, "2024-02-29", "2024-02-29", &["--no-cache"]);
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 2, "{told}");
+    assert!(
+        told.contains(
+            "the history would lose 2 as-of days from 2024-01-31 to 2024-03-31, which readers see at file://"
+        ) && told.contains(
+            "Ask for that too with `--from 2024-01-31 --to 2024-03-31`, or leave it out with `--replace`"
+        ),
+        "{told}"
+    );
+    assert_eq!(stable(&shop), shown);
+    let replacing = ["--no-cache", "--replace"];
+    let anew = by_month(&shop, "2024-02-29", "2024-02-29", &replacing);
     assert_eq!(snapshots(&anew), days(&[("2024-02-29", false)]));
     assert_eq!(kept_files(&shop), files);
     assert_eq!(std::fs::read(&files[1]).unwrap(), whole);
@@ -272,6 +329,112 @@ fn a_backfill_goes_on_after_the_snapshots_that_are_there() {
         "{}",
         text(&listed.stdout)
     );
+}
+
+/// What the last manifest of a history tells of a check: whether it holds, and what was found.
+fn found(shop: &Path, check: &str) -> Vec<(bool, String)> {
+    let last = files_below(&target(shop).join("_cvm/runs")).pop().unwrap();
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(last).unwrap()).unwrap();
+    let results = manifest["checks"].as_array().unwrap().iter();
+    let results = results.filter(|result| result["name"] == check);
+    let found = results.map(|result| {
+        let detail = result["detail"].as_str().unwrap().to_owned();
+        (result["passed"].as_bool().unwrap(), detail)
+    });
+    found.collect()
+}
+
+/// Replaces what stands in a file exactly once; returns what stood there before.
+fn edit(path: &Path, old: &str, new: &str) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert_eq!(text.matches(old).count(), 1, "{old} in {text}");
+    std::fs::write(path, text.replace(old, new)).unwrap();
+    text
+}
+
+#[test]
+fn a_history_is_held_to_checks_before_a_day_is_kept() {
+    let folder = project("100");
+    let shop = folder.path().join("shop");
+    // A score must be read by something that is published.
+    publish_only(&shop, "customers, customer_values");
+    let years = |from: &str| {
+        let days = ["--from", from, "--to", "2022-06-30", "--every", "year"];
+        backfill(&shop, &[&days[..], &["--table", "customers"]].concat())
+    };
+    let kept = target(&shop).join("_cvm/snapshots/customer_history");
+
+    let source = shop.join("pipelines/sources/shop.yml");
+    let path = "    path: shop/orders/year=*/*.csv\n";
+    let once = "    checks:\n      once: { description: No currency twice., unique: [currency] }\n";
+    let sound = edit(&source, path, &format!("{path}{once}"));
+    let refused = years("2021-06-30");
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(
+        told.contains("`shop.orders__once`: 2 rows break it: No currency twice."),
+        "{told}"
+    );
+    assert!(!kept.exists(), "a day was kept of broken raw rows");
+    std::fs::write(&source, sound).unwrap();
+
+    // On the first day nobody has bought anything.
+    let contract = shop.join("sql/marts/customers.yml");
+    let unbought = |severity: &str| {
+        format!(
+            "\nchecks:\n  unbought: {{ description: Nobody buys., condition: orders < 1, severity: {severity} }}\n"
+        )
+    };
+    let unchecked = edit(&contract, "\nchecks:\n", &unbought("error"));
+    let refused = years("2021-06-30");
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(
+        told.contains("`customers__unbought`: as of 2022-06-30, 14 rows break it: Nobody buys.")
+            && told.contains("/customers__unbought-2022-06-30.csv"),
+        "{told}"
+    );
+    let days: Vec<String> = files_below(&kept)
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert!(
+        days.len() == 1 && days[0].starts_with("2021-06-30-"),
+        "{days:?}"
+    );
+    assert!(!target(&shop).join("customer_history.parquet").exists());
+    let listed = run_of(&shop, &["runs", PIPELINE, "--history", "--format", "csv"]);
+    let listed = text(&listed.stdout);
+    assert!(
+        listed.lines().nth(1).unwrap().contains(",failed,")
+            && listed.contains(",customers__unbought\n"),
+        "{listed}"
+    );
+
+    // A warning stops nothing. Keys of tables between stages are checks too, where the pipeline asks for them.
+    std::fs::write(&contract, unchecked).unwrap();
+    edit(&contract, "\nchecks:\n", &unbought("warning"));
+    let pipeline = shop.join(PIPELINE);
+    edit(&pipeline, "\nvalue:\n", "\ncontracts: all\nvalue:\n");
+    let warned = years("2022-06-30");
+    let told = text(&warned.stderr);
+    assert_eq!(code(&warned), 0, "{told}");
+    assert!(
+        told.contains("`customers__unbought`: as of 2022-06-30, 14 rows break it: Nobody buys."),
+        "{told}"
+    );
+    let broken = (false, "as of 2022-06-30, 14 rows break it".to_owned());
+    assert_eq!(found(&shop, "customers__unbought"), [broken]);
+    let holds = (true, "holds as of 2022-06-30".to_owned());
+    for check in [
+        "customers__all_orders_counted",
+        "exchange_rates_missing",
+        "entities_orders__contract",
+        "entities_orders__contract_key",
+    ] {
+        assert_eq!(found(&shop, check), [holds.clone()], "{check}");
+    }
 }
 
 #[test]

@@ -139,12 +139,20 @@ fn a_run_without_news_writes_nothing_and_a_replay_gives_the_same_bytes() {
         .find(|line| line.starts_with("customer_values,"))
         .unwrap();
     let cells: Vec<&str> = values.split(',').collect();
-    // The as-of day is part of the key: no row of one day is a row of another.
+    // The as-of day is part of the key. Another day does not make another customer.
     assert_eq!(
-        (cells[2], cells[3], cells[1]),
-        ("400", "400", cells[4]),
+        [cells[1], cells[2], cells[3], cells[4]],
+        ["296", "400", "104", "0"],
         "{values}"
     );
+    assert!(
+        cells[5] != "0" && !values.contains("as_of_date"),
+        "{values}"
+    );
+    let shown = run_of(&shop, &["diff", "pipelines/demo.yml", between, &runs[0]]);
+    let shown = text(&shown.stdout);
+    let note = "the two runs are of different days: as_of_date is left out of the key of customer_values\n";
+    assert!(shown.ends_with(note), "{shown}");
     let customers = other
         .lines()
         .find(|line| line.starts_with("customers,"))

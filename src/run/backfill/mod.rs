@@ -1,22 +1,25 @@
 //! Backfills: a history of snapshots, one an as-of day, each as a run as of that day makes it of what is known now.
 //!
 //! ```text
-//! list objects ─▶ which snapshots are there ─▶ raw tables, once ─▶ stages, day by day ─▶ snapshots ─▶ history ─▶ commit
+//! list objects ─▶ which snapshots are there ─▶ raw tables, once ─▶ stages, checks, snapshots, day by day ─▶ history ─▶ commit
 //! ```
 //!
 //! - **A target of its own** beside the pipeline's, with a publication as every other: readers see the old history or the new.
-//! - **Only what the chosen tables need is made.** Their contracts are held on every row, and raw tables to their shares of bad
-//!   rows. Other checks, and bounds on predictions, are for what is shown as today's.
+//! - **Nothing goes unasked.** A history without tables or days that readers see now is refused before anything is done.
+//! - **Only what the chosen tables need is made**, and held to contracts, shares of bad rows and checks before a snapshot of it is
+//!   kept; see [`checks`]. Bounds on predictions are for what is shown as today's.
 //! - **A snapshot is kept as soon as it is made**, under a name that tells the plan, the objects and the day. A backfill that was
 //!   killed goes on after the last; one with more days makes those alone; `gc` removes what no history is made of any more.
 
+mod checks;
 mod days;
 mod found;
+mod lost;
 mod publish;
 mod snapshots;
 mod table;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use chrono::NaiveDate;
@@ -27,7 +30,7 @@ use super::RunOptions;
 use super::error::RunError;
 use super::execute::{target_at, tell_begun, tell_ended};
 use super::report::RunReport;
-use crate::plan::Plan;
+use crate::plan::{Layer, Plan};
 use crate::publish::Target;
 use crate::spec::source::Format;
 use table::HistoryTable;
@@ -43,15 +46,19 @@ pub struct Backfill {
     pub every: Every,
     /// Tables that the pipeline publishes.
     pub tables: Vec<String>,
+    /// Whether tables and as-of days that readers of the history see now may go.
+    pub replace: bool,
 }
 
 /// A backfill that is proven.
 struct History<'a> {
-    /// What makes the tables, and nothing else.
+    /// What makes the tables and holds them to their checks, and nothing else.
     plan: &'a Plan,
     backfill: &'a Backfill,
     days: Vec<NaiveDate>,
     tables: Vec<HistoryTable>,
+    /// Of each history that the pipeline's tables can have the table.
+    sources: BTreeMap<String, String>,
 }
 
 impl History<'_> {
@@ -74,8 +81,8 @@ pub fn open_history(plan: &Plan, root: &Path) -> Result<Target, RunError> {
 /// `options` says how; its as-of day is not looked at.
 ///
 /// # Errors
-/// [`RunError::NoAsOfDays`], [`RunError::NoHistory`], and what can go wrong in a run. Readers then see what they saw before, unless
-/// the error says otherwise, and the snapshots that were made stay for the next backfill.
+/// [`RunError::NoAsOfDays`], [`RunError::NoHistory`], [`RunError::HistoryLost`], and what can go wrong in a run. Readers then see what
+/// they saw before, unless the error says otherwise, and the snapshots that were made stay for the next backfill.
 pub async fn backfill(
     plan: Plan,
     backfill: &Backfill,
@@ -84,6 +91,7 @@ pub async fn backfill(
     let days = days::days(backfill.from, backfill.to, backfill.every)?;
     let tables = table::chosen(&plan, &backfill.tables)?;
     options.as_of = days.last().copied().unwrap_or(backfill.to);
+    let sources = table::by_history(&plan);
     let names: BTreeSet<String> = tables.iter().map(|table| table.source.clone()).collect();
     let mut plan = plan.only(&names);
     for source in &mut plan.sources {
@@ -92,11 +100,21 @@ pub async fn backfill(
             source.uses = source.uses.max(2);
         }
     }
+    let checks = plan.stages.iter();
+    let checks = checks.filter(|stage| stage.layer == Layer::Check);
+    let asked: BTreeSet<String> = checks.flat_map(|check| check.inputs.clone()).collect();
+    for stage in &mut plan.stages {
+        // A published table is a view here, and its snapshot is not the only one to read it.
+        if asked.contains(&stage.name) {
+            stage.uses = stage.uses.max(2);
+        }
+    }
     let history = History {
         plan: &plan,
         backfill,
         days,
         tables,
+        sources,
     };
     let (events, reporter) = tell_begun(&plan, &options);
     let result = publish::publish(&history, &options, &events, &reporter)

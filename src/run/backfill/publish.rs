@@ -9,9 +9,11 @@ use super::super::checks::{PUBLISHED, contract_held};
 use super::super::error::RunError;
 use super::super::events::{Event, Events};
 use super::super::execute::{asked_to_stop, commit, unless_stopped, within_grace};
+use super::super::failed;
 use super::super::inputs::is_whole;
 use super::super::report::Reporter;
 use super::found::Found;
+use super::lost::refuse_loss;
 use super::snapshots::{Made, Wanted, complete, rows_of};
 use super::table::HistoryTable;
 use super::{Backfill, History, open_history};
@@ -59,7 +61,10 @@ pub(super) async fn publish(
     let prepared = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
-            // The reason of the failure counts more than what could not be cleaned up: gc does that.
+            // The reason of the failure counts more than what could not be noted or cleaned up: gc does that.
+            if let Some(facts) = failed::facts_of(history.plan, options, reporter, &error) {
+                drop(within_grace(options, publication.note_failure(facts)).await);
+            }
             drop(within_grace(options, publication.abandon()).await);
             return Err(error);
         }
@@ -108,7 +113,8 @@ pub(super) struct AtWork<'a> {
     pub(super) found: &'a Found,
 }
 
-/// Looks for what there is to do and begins the publication; none where readers see the history already.
+/// Looks for what there is to do and begins the publication; none where readers see the history already. What would take from it is
+/// refused first.
 async fn begin<'a>(
     history: &'a History<'_>,
     options: &RunOptions,
@@ -116,6 +122,7 @@ async fn begin<'a>(
     target: &Target,
     pool: &Pool,
 ) -> Result<Option<Begun<'a>>, RunError> {
+    refuse_loss(history, target).await?;
     let found = Found::list(history.plan, options).await?;
     let named = history.tables.iter().map(|table| {
         let identity = found.identity(history.plan, &table.source, &options.run_id);
@@ -153,6 +160,11 @@ async fn begin<'a>(
         progress: None,
     };
     let publication = Publication::begin(target.clone(), begin).await?;
+    // Another backfill may have come to its end meanwhile; one that does so from now on makes this one give way.
+    if let Err(error) = refuse_loss(history, target).await {
+        drop(publication.abandon().await);
+        return Err(error);
+    }
     Ok(Some(Begun {
         publication,
         found,

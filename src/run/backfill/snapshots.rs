@@ -12,15 +12,17 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::super::RunOptions;
+use super::super::checks::Checks;
 use super::super::error::RunError;
 use super::super::events::Event;
 use super::super::execute::open_store;
 use super::super::published::register;
 use super::super::work::{Learned, RunAtWork};
+use super::checks::{Asked, OfDays};
 use super::publish::AtWork;
 use super::table::HistoryTable;
 use crate::engine::Session;
-use crate::plan::table_reference;
+use crate::plan::{Layer, table_reference};
 use crate::publish::{
     BoxError, CheckResult, Publication, Rows, Snapshot, SourceManifest, TableToWrite, Target,
 };
@@ -44,7 +46,7 @@ pub(super) struct Wanted<'a> {
 pub(super) struct Made {
     /// In the order in which they were wanted.
     pub(super) snapshots: Vec<Snapshot>,
-    /// What raw tables were held to, where they were read.
+    /// What raw tables and the tables of the days were held to, where they were read and made.
     pub(super) checks: Vec<CheckResult>,
     /// What was read.
     pub(super) sources: Vec<SourceManifest>,
@@ -82,22 +84,26 @@ async fn make_missing(
     kept: &[Option<Snapshot>],
 ) -> Result<Made, RunError> {
     let (history, events) = (at_work.history, at_work.events);
-    let plan = history.plan;
     let options = at_work.found.alone(at_work.options);
-    let mut work = RunAtWork::open(plan, &options, events, pool).await?;
+    let mut work = RunAtWork::open(history.plan, &options, events, pool).await?;
     write_down_remote(&work, &options).await?;
     // Before any snapshot is kept: one of too many bad rows must not be found by the next backfill.
-    let checks = work.finish_sources().await?;
-    for result in &checks {
+    let mut results = work.finish_sources().await?;
+    for result in &results {
         events.tell(&Event::Checked {
             result: result.clone(),
         });
     }
+    let asked = Asked::of(history);
+    let mut raw = Checks::new(&work, at_work.publication, None);
+    raw.hold(|check| asked.is_once(check)).await?;
+    results.extend(raw.results());
+    let mut of_days = OfDays::default();
     let tables = history.tables.len().max(1);
     let days = history.days.len();
     let mut snapshots = Vec::with_capacity(wanted.len());
-    let of_days = wanted.chunks(tables).zip(kept.chunks(tables)).enumerate();
-    for (at, (wanted, kept)) in of_days {
+    let by_day = wanted.chunks(tables).zip(kept.chunks(tables)).enumerate();
+    for (at, (wanted, kept)) in by_day {
         let missing = wanted.iter().zip(kept).filter(|(_, kept)| kept.is_none());
         let missing: Vec<&Wanted<'_>> = missing.map(|(wanted, _)| wanted).collect();
         if let Some(first) = missing.first() {
@@ -106,13 +112,9 @@ async fn make_missing(
                 number: at + 1,
                 days,
             });
-            let needed = plan.needed_for(missing.iter().map(|wanted| wanted.table.source.as_str()));
             work.start_over(FitContext::new(first.day, history.holdout_days()))?;
-            let mut learned = Learned::default();
-            let stages = plan.stages.iter();
-            for stage in stages.filter(|stage| needed.contains(stage.name.as_str())) {
-                work.make(stage, &mut learned).await?;
-            }
+            let found = make_day(&work, at_work.publication, &asked, &missing).await?;
+            of_days.note(first.day, found);
         }
         for (wanted, kept) in wanted.iter().zip(kept) {
             let snapshot = match kept {
@@ -123,11 +125,38 @@ async fn make_missing(
             snapshots.push(snapshot);
         }
     }
+    results.extend(of_days.told(events));
     Ok(Made {
         snapshots,
-        checks,
+        checks: results,
         sources: work.read(),
     })
+}
+
+/// Makes the tables of one day of which snapshots are `missing`, and holds them to their checks; returns what was found.
+async fn make_day(
+    work: &RunAtWork<'_>,
+    publication: &Publication,
+    asked: &Asked<'_>,
+    missing: &[&Wanted<'_>],
+) -> Result<Vec<CheckResult>, RunError> {
+    let Some(first) = missing.first() else {
+        return Ok(Vec::new());
+    };
+    let tables = missing.iter().map(|wanted| wanted.table.source.as_str());
+    let needed = asked.needed_for(tables);
+    let is_made = |name: &str| needed.contains(name);
+    let stages = work.plan.stages.iter();
+    let mut learned = Learned::default();
+    for stage in stages.filter(|stage| stage.layer != Layer::Check && is_made(&stage.name)) {
+        work.make(stage, &mut learned).await?;
+    }
+    let mut checks = Checks::new(work, publication, None).as_of(first.day);
+    for (table, rows) in learned.kept {
+        checks.note_made(&table, rows);
+    }
+    checks.hold(|check| asked.is_of_day(check, &needed)).await?;
+    Ok(checks.results())
 }
 
 fn kept_event(wanted: &Wanted<'_>, snapshot: &Snapshot, reused: bool) -> Event {

@@ -1,6 +1,6 @@
 //! A table of the pipeline and what its history is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -8,6 +8,7 @@ use arrow::datatypes::Date32Type;
 use chrono::NaiveDate;
 use datafusion::error::DataFusionError;
 
+use super::super::AS_OF;
 use super::super::error::RunError;
 use super::super::outputs::{selected, table_to_write};
 use crate::engine::types::quoted;
@@ -15,9 +16,6 @@ use crate::plan::{Plan, PlannedOutput};
 use crate::publish::{ColumnToWrite, TableToWrite, ValueLimits};
 use crate::spec::SqlType;
 use crate::spec::problem::did_you_mean;
-
-/// The column that tells of which day a row is.
-const AS_OF: &str = "as_of_date";
 
 /// A table of the pipeline with its history.
 #[derive(Clone)]
@@ -63,6 +61,12 @@ pub(super) fn chosen(plan: &Plan, names: &[String]) -> Result<Vec<HistoryTable>,
         tables.push(table);
     }
     Ok(tables)
+}
+
+/// The tables of `plan` by the names of their histories.
+pub(super) fn by_history(plan: &Plan) -> BTreeMap<String, String> {
+    let tables = plan.outputs.iter().map(|output| output.table.clone());
+    tables.map(|table| (history_name(&table), table)).collect()
 }
 
 impl HistoryTable {
