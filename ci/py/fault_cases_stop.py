@@ -52,8 +52,10 @@ def terminate(process: subprocess.Popen) -> Outcome:
         # Its session is its own: nothing else is in it.
         os.killpg(process.pid, signal.SIGKILL)
         _, said = process.communicate()
-    # The events are for the log; what a person is shown comes last.
-    told = [line for line in said.splitlines() if not line.startswith('{"event"')]
+    # A log in JSON tells the failure in its last event, any other in words.
+    lines = said.splitlines()
+    told = [line for line in lines if not line.startswith("{")]
+    told = told or [json.loads(line)["message"] for line in lines if line.startswith('{"event":"run_failed"')]
     return Outcome(process.returncode, "\n".join(told), time.monotonic() - began)
 
 

@@ -216,9 +216,10 @@ def arguments() -> Iterator[Case]:
     for run_id in ("../../../outside/canary", "/etc/passwd", "..", "", "a\nb", "x" * 5000, "%2e%2e", "é"):
         yield case(f"a run to compare {shown(run_id)}", ["diff", FILE, run_id, run_id], 2)
         yield case(f"a run to replay {shown(run_id)}", ["run", FILE, "--replay", run_id], 2)
-    for day in ("2024-02-30", "0000-00-00", "99999-01-01", "today", "", "2024-01-01; drop", "٢٠٢٤-٠١-٠١", "262143-12-31"):
+    for day in ("2024-02-30", "0000-00-00", "99999-01-01", "today", "", "2024-01-01; drop", "٢٠٢٤-٠١-٠١", "262143-12-31",
+                "-2024-01-01", "0001-01-01", "9999-12-31"):
         yield case(f"a day {shown(day)}", ["run", FILE, f"--as-of={day}"], 2)
-    for day in ("-2024-01-01", "0001-01-01", "9999-12-31"):
+    for day in ("1900-01-01", "2200-12-31"):
         yield case(f"a day {shown(day)}", ["run", FILE, f"--as-of={day}"], 0)
     for limit in ("-1", "99999999999999999999", "x", "NaN"):
         yield case(f"a memory limit {limit}", ["run", FILE, "--as-of", "2024-01-02", f"--memory-limit={limit}"], 2)

@@ -263,8 +263,8 @@ def bounded():
 
 
 def plain(text: str) -> str:
-    """A fault as one line: faults of files are drawn over several, with a margin."""
-    return re.sub(r"\s*\n[\s|:]*", " ", text)
+    """A fault as one line, placed by file and line: faults of files are drawn over several, with a margin, or told with their column."""
+    return re.sub(r"\b(\.(?:yml|sql):\d+):\d+: ", r"\1: ", re.sub(r"\s*\n[\s|:]*", " ", text))
 
 
 def always(done: Done, answer: Answer) -> list[str]:

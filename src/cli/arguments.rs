@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::run::{CacheOptions, machine};
@@ -77,10 +77,10 @@ pub(super) struct RunArguments {
     /// The pipeline file, as in pipelines/online_retail.yml
     pub(super) pipeline: PathBuf,
     /// The exclusive end of what the run sees, a scheduler's data interval end: YYYY-MM-DD
-    #[arg(long, value_name = "DATE", required_unless_present = "replay")]
+    #[arg(long, value_name = "DATE", required_unless_present = "replay", value_parser = day)]
     pub(super) as_of: Option<NaiveDate>,
     /// Leave out objects that the store got after this moment, as in 2024-07-01T03:00:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(super) known_at: Option<DateTime<Utc>>,
     /// Read exactly the objects that an earlier run read, as of its day, and publish the same bytes
     #[arg(long, value_name = "RUN_ID", conflicts_with_all = ["as_of", "known_at"])]
@@ -116,7 +116,7 @@ pub(super) struct BacktestArguments {
     /// The pipeline file; it declares `validation:`
     pub(super) pipeline: PathBuf,
     /// The first days that models are not fitted to: YYYY-MM-DD,YYYY-MM-DD,…
-    #[arg(long, value_name = "DATES", required = true, value_delimiter = ',')]
+    #[arg(long, value_name = "DATES", required = true, value_delimiter = ',', value_parser = day)]
     pub(super) cutoffs: Vec<NaiveDate>,
     /// How many days from each cutoff on are foretold; the pipeline's validation.holdout_days where not given
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=36_525))]
@@ -126,6 +126,31 @@ pub(super) struct BacktestArguments {
     pub(super) format: RowFormat,
     #[command(flatten)]
     pub(super) limits: Limits,
+}
+
+/// The years of days that a run can be as of. SQL adds to such a day, takes from it, and compares it with moments that are counted in
+/// nanoseconds, which 64 bits can from 1677 to 2262: from a day of the year 9999 it would fail half a minute later, by its data.
+const FIRST_YEAR: i32 = 1900;
+const LAST_YEAR: i32 = 2200;
+
+/// A day as users type it.
+fn day(text: &str) -> Result<NaiveDate, String> {
+    let day = text
+        .parse::<NaiveDate>()
+        .map_err(|_| "there is no such day; write it as YYYY-MM-DD, as in 2024-07-01".to_owned())?;
+    if (FIRST_YEAR..=LAST_YEAR).contains(&day.year()) {
+        Ok(day)
+    } else {
+        Err(format!(
+            "a day from {FIRST_YEAR}-01-01 to {LAST_YEAR}-12-31 is wanted"
+        ))
+    }
+}
+
+/// A moment as users type it.
+fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    text.parse::<DateTime<Utc>>()
+        .map_err(|_| "a moment has a day, a time and a zone, as in 2024-07-01T03:00:00Z".to_owned())
 }
 
 /// Where the work of a run is kept for later ones. None of it changes what is published.
@@ -167,10 +192,10 @@ pub(super) struct BackfillArguments {
     /// The pipeline file
     pub(super) pipeline: PathBuf,
     /// The first as-of day, the exclusive end of what its snapshot sees: YYYY-MM-DD
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub(super) from: NaiveDate,
     /// The last as-of day, included where the steps meet it
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub(super) to: NaiveDate,
     /// How far as-of days lie apart
     #[arg(long, value_enum, default_value_t = Step::Month)]
@@ -186,7 +211,7 @@ pub(super) struct BackfillArguments {
     #[arg(long)]
     pub(super) replace: bool,
     /// Leave out objects that the store got after this moment, as in 2024-07-01T03:00:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(super) known_at: Option<DateTime<Utc>>,
     /// Make every snapshot anew, also those that an earlier backfill made
     #[arg(long)]
@@ -224,7 +249,7 @@ pub(super) struct Limits {
     /// Where tables between stages and spilled rows go; the system's temporary folder where not given
     #[arg(long, value_name = "DIR", env = "CVM_WORK_FOLDER")]
     pub(super) work_folder: Option<PathBuf>,
-    /// How progress is told; a terminal gets a display, anything else one JSON line an event
+    /// How progress is told; a terminal gets a display, anything else one JSON line an event and failures in words
     #[arg(long, value_enum, default_value_t = Log::Auto)]
     pub(super) log: Log,
 }
@@ -244,11 +269,11 @@ impl Limits {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Log {
-    /// A display at a terminal, JSON lines elsewhere
+    /// A display at a terminal; elsewhere JSON lines, after which a failure is told in words
     Auto,
     /// A display
     Human,
-    /// One JSON line an event
+    /// One JSON line an event, also for failures, and nothing else
     Json,
 }
 
@@ -434,4 +459,59 @@ pub(super) struct GcArguments {
     /// Only tell what would go
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(words: &[&str]) -> String {
+        let words = std::iter::once(&"cvm").chain(words);
+        Arguments::try_parse_from(words).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn days_that_sql_cannot_count_with_are_refused_at_once() {
+        let bound = "a day from 1900-01-01 to 2200-12-31 is wanted";
+        for day in [
+            "9999-12-31",
+            "0001-01-01",
+            "+262142-12-31",
+            "1899-12-31",
+            "-2024-01-01",
+        ] {
+            let typed = format!("--as-of={day}");
+            assert!(fault(&["run", "a.yml", &typed]).contains(bound), "{day}");
+            let typed = format!("--from={day}");
+            let backfill = ["backfill", "a.yml", "--to", "2024-01-01", &typed];
+            assert!(fault(&backfill).contains(bound), "{day}");
+            let typed = format!("--to={day}");
+            let backfill = ["backfill", "a.yml", "--from", "2024-01-01", &typed];
+            assert!(fault(&backfill).contains(bound), "{day}");
+            let typed = format!("--cutoffs=2024-01-01,{day}");
+            assert!(
+                fault(&["backtest", "a.yml", &typed]).contains(bound),
+                "{day}"
+            );
+        }
+        for day in ["1900-01-01", "2200-12-31", "2024-02-29"] {
+            let words = ["cvm", "run", "a.yml", "--as-of", day];
+            assert!(Arguments::try_parse_from(words).is_ok(), "{day}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_day_or_moment_is_told_how_to_write_one() {
+        for day in ["2024-02-30", "today", ""] {
+            let told = fault(&["run", "a.yml", "--as-of", day]);
+            assert!(told.contains("YYYY-MM-DD"), "{told}");
+        }
+        let run = ["run", "a.yml", "--as-of", "2024-07-01", "--known-at"];
+        for moment in ["2020-01-01", "2024-07-01T03:00:00", "now"] {
+            let told = fault(&[&run[..], &[moment]].concat());
+            assert!(told.contains("as in 2024-07-01T03:00:00Z"), "{told}");
+        }
+        let words = [&["cvm"][..], &run[..], &["2024-07-01T05:00:00+02:00"]].concat();
+        assert!(Arguments::try_parse_from(words).is_ok());
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::arguments::{BackfillArguments, Step};
 use super::brief::Briefing;
+use super::defect::caught;
 use super::project::plan_of;
 use super::run::{is_human, stop_on_signal, teller};
 use super::{CliError, console, summary};
@@ -15,7 +16,7 @@ pub(super) async fn run(
     registry: &Registry,
 ) -> Result<(), CliError> {
     let briefing = Arc::new(Briefing::default());
-    let result = run_observed(arguments, registry, Arc::clone(&briefing)).await;
+    let result = caught(run_observed(arguments, registry, Arc::clone(&briefing))).await;
     if let Some(file) = &arguments.report {
         briefing.write(file, &result);
     }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::{CliError, console};
+use super::{CliError, console, telling};
 use crate::run::{Event, Observer};
 use crate::store::{redacted, redacted_json};
 
@@ -51,6 +51,12 @@ struct Failure {
     message: String,
 }
 
+/// Whether a brief goes to standard output. Such a one is to be the last thing that is said: Airflow takes the last line of both
+/// streams in one.
+pub(super) fn is_printed(file: &Path) -> bool {
+    file.as_os_str() == STANDARD_OUTPUT
+}
+
 /// Gathers the brief of a run while it runs.
 #[derive(Debug, Default)]
 pub(super) struct Briefing {
@@ -58,8 +64,8 @@ pub(super) struct Briefing {
 }
 
 impl Briefing {
-    /// Writes the brief with how the run ended. The tables are published or not by now: a brief that cannot be written is told and
-    /// fails nothing.
+    /// Writes the brief with how the run ended; where it is printed, standard error is told before why the run failed. The tables are
+    /// published or not by now: a brief that cannot be written is told and fails nothing.
     pub(super) fn write(&self, file: &Path, result: &Result<(), CliError>) {
         let mut brief = self.lock().clone();
         if let Err(error) = result {
@@ -75,7 +81,10 @@ impl Briefing {
             .map_err(std::io::Error::other)
             .map(|brief| format!("{}\n", redacted_json(brief)))
             .and_then(|text| {
-                if file.as_os_str() == STANDARD_OUTPUT {
+                if is_printed(file) {
+                    if let Err(error) = result {
+                        telling::failure(error);
+                    }
                     console::out(&text).map_err(std::io::Error::other)
                 } else {
                     std::fs::write(file, text)
@@ -83,9 +92,7 @@ impl Briefing {
             });
         if let Err(source) = written {
             let file = file.display();
-            console::err(&format!(
-                "warning: no report: cannot write {file}: {source}\n"
-            ));
+            telling::warning(&format!("no report: cannot write {file}: {source}"));
         }
     }
 

@@ -6,13 +6,14 @@ use std::iter;
 
 use datafusion::error::DataFusionError;
 use miette::{GraphicalReportHandler, GraphicalTheme};
+use serde_json::Value;
 
 use super::CliError;
 use crate::publish::PublishError;
 use crate::run::{RunError, told_within};
 use crate::source::SourceError;
 use crate::spec::problem::Problem;
-use crate::store::redacted;
+use crate::store::{redacted, redacted_json};
 
 /// What a person is shown of causes and effects at most, besides the failure itself.
 const MORE_LINES: usize = 9;
@@ -37,6 +38,17 @@ pub(super) fn out(text: &str) -> Result<(), CliError> {
 /// Prints to standard error; there is nowhere to complain if that fails.
 pub(super) fn err(text: &str) {
     drop(io::stderr().lock().write_all(redacted(text).as_bytes()));
+}
+
+/// Prints an object of JSON with the time to standard error, as a line.
+pub(super) fn json_line(mut line: Value) {
+    if let Some(object) = line.as_object_mut() {
+        let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        object.insert("time".to_owned(), now.into());
+    }
+    let text = format!("{}\n", redacted_json(line));
+    // Whoever reads the log may be gone; the work goes on.
+    drop(io::stderr().lock().write_all(text.as_bytes()));
 }
 
 /// Whether a person looks at standard error.
@@ -109,9 +121,14 @@ fn in_a_line(error: &(dyn Error + 'static), message: &str) -> String {
             last.trim()
         );
     }
+    one_line(message)
+}
+
+/// A text of any length and form, in a line.
+pub(super) fn one_line(text: &str) -> String {
     // Secrets first: of one that is cut in two, neither part would be known.
-    let message = redacted(message);
-    let words: Vec<&str> = message.split_whitespace().collect();
+    let text = redacted(text);
+    let words: Vec<&str> = text.split_whitespace().collect();
     let line = words.join(" ");
     match line.char_indices().nth(LINE_CHARS) {
         Some((end, _)) => format!("{} …", line.get(..end).unwrap_or(&line)),

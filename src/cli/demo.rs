@@ -6,7 +6,7 @@ use arrow::array::{Array, Float64Array, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use indicatif::HumanCount;
 
-use super::arguments::DemoArguments;
+use super::arguments::{DemoArguments, Log};
 use super::project::compile_in;
 use super::{CliError, console, generate, run, summary, truths};
 use crate::demo::{GenerateOptions, GenerateReport};
@@ -30,10 +30,13 @@ pub(super) async fn demo(arguments: &DemoArguments, registry: &Registry) -> Resu
         threads: machine::cores(),
         ..GenerateOptions::default()
     };
-    console::err(&format!(
-        "making a company of {} customers …\n",
-        HumanCount(options.customers)
-    ));
+    let in_words = arguments.limits.log != Log::Json;
+    if in_words {
+        console::err(&format!(
+            "making a company of {} customers …\n",
+            HumanCount(options.customers)
+        ));
+    }
     let made = generate::write(&options, &raw).await?;
 
     let project = Project::shipped(folder.clone());
@@ -59,7 +62,9 @@ pub(super) async fn demo(arguments: &DemoArguments, registry: &Registry) -> Resu
         run::stop_on_signal(),
     )
     .await?;
-    console::err(&summary::of(&report));
+    if in_words {
+        console::err(&summary::of(&report));
+    }
     let findings = Findings::read(&plan, &folder).await?;
     console::out(&tell(&made, &findings, &folder))
 }

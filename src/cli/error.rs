@@ -45,6 +45,12 @@ pub enum CliError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The command panicked.
+    #[error("cvm has a defect: {message}; report it")]
+    Defect {
+        /// What the panic said.
+        message: String,
+    },
     /// `cvm init` would overwrite something.
     #[error("`{path}` is there already: name a folder that is empty or not there")]
     Occupied {
@@ -85,7 +91,7 @@ impl CliError {
                 FailureKind::Configuration
             }
             Self::Generate(GenerateError::Store { source, .. }) => classify(source),
-            Self::Generate(_) | Self::Io { .. } => FailureKind::Internal,
+            Self::Generate(_) | Self::Io { .. } | Self::Defect { .. } => FailureKind::Internal,
             Self::Stopped => FailureKind::Terminated,
         }
     }

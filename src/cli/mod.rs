@@ -5,6 +5,7 @@ mod backfill;
 mod backtest;
 mod brief;
 mod console;
+mod defect;
 mod demo;
 mod docs;
 mod error;
@@ -20,6 +21,7 @@ mod run;
 mod runs;
 mod schema;
 mod summary;
+mod telling;
 mod truths;
 
 use std::process::ExitCode;
@@ -29,7 +31,9 @@ use clap::Parser;
 use crate::score::Registry;
 
 use arguments::{Arguments, Verb};
+use defect::caught;
 pub use error::CliError;
+use telling::Telling;
 
 /// Runs the command that the process was started with, with the scorers of `registry`.
 ///
@@ -38,7 +42,8 @@ pub fn main(registry: &Registry) -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // clap writes help to stdout and faults to stderr itself.
+            // clap writes help to stdout and faults to stderr itself, in words: how the log is wanted is not known where what was typed is
+            // not understood.
             drop(error.print());
             return if error.use_stderr() {
                 ExitCode::from(crate::failure::FailureKind::Configuration.exit_code())
@@ -47,6 +52,7 @@ pub fn main(registry: &Registry) -> ExitCode {
             };
         }
     };
+    telling::begin(Telling::of(&arguments.verb));
     let threads = arguments.threads();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
@@ -54,7 +60,7 @@ pub fn main(registry: &Registry) -> ExitCode {
         .build();
     let result = match runtime {
         Ok(runtime) => {
-            let result = runtime.block_on(dispatch(arguments.verb, registry));
+            let result = runtime.block_on(caught(dispatch(arguments.verb, registry)));
             runtime.shutdown_background();
             result
         }
@@ -66,7 +72,7 @@ pub fn main(registry: &Registry) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            console::fault(&error);
+            telling::failure(&error);
             ExitCode::from(error.kind().exit_code())
         }
     }

@@ -1,14 +1,13 @@
 //! Watching a run: a display at a terminal, JSON lines elsewhere.
 
-use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
+use super::{console, telling};
 use crate::run::{Event, Observer};
-use crate::store::redacted_json;
 
 /// How often a log that nobody watches is told of progress.
 const LOG_PROGRESS: Duration = Duration::from_secs(10);
@@ -140,14 +139,12 @@ impl Observer for JsonLines {
             }
             *last = Some(Instant::now());
         }
-        let Ok(mut line) = serde_json::to_value(event) else {
+        let Ok(line) = serde_json::to_value(event) else {
             return;
         };
-        if let Some(object) = line.as_object_mut() {
-            let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-            object.insert("time".to_owned(), now.into());
+        console::json_line(line);
+        if matches!(event, Event::RunFailed { .. }) {
+            telling::run_failed();
         }
-        // Whoever reads the log may be gone; the run goes on.
-        drop(writeln!(io::stderr().lock(), "{}", redacted_json(line)));
     }
 }

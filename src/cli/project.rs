@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::CliError;
-use super::console;
+use super::telling;
 use crate::plan::{Plan, compile};
 use crate::publish::Target;
 use crate::run::{RunError, open_history, open_target};
@@ -48,7 +48,7 @@ pub(super) async fn compile_in(
         .await
         .map_err(CliError::Problems)?;
     for warning in plan.warnings.iter().map(Problem::shown) {
-        console::err(&format!("warning: {warning} ({})\n", warning.help));
+        telling::warning(&format!("{warning} ({})", warning.help));
     }
     Ok(plan)
 }

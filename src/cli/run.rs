@@ -7,32 +7,38 @@ use chrono::NaiveDate;
 use tokio::sync::watch;
 
 use super::arguments::{Limits, Log, RunArguments};
-use super::brief::{Briefing, message};
+use super::brief::{Briefing, is_printed, message};
+use super::defect::caught;
 use super::progress::{Display, JsonLines};
 use super::project::plan_of;
-use super::{CliError, console, summary};
+use super::{CliError, console, summary, telling};
 use crate::observe::{Failure, Wanted, Watch};
 use crate::plan::Plan;
-use crate::run::{self, CacheOptions, Event, Inputs, Observer, RunError, RunOptions, RunReport};
+use crate::run::{self, CacheOptions, Inputs, Observer, RunError, RunOptions, RunReport};
 use crate::score::Registry;
 
 pub(super) async fn run(arguments: &RunArguments, registry: &Registry) -> Result<(), CliError> {
     let briefing = Arc::new(Briefing::default());
     let run_id = uuid::Uuid::now_v7().to_string();
     let watch = watch_of(arguments, &run_id).map(Arc::new);
-    let result = run_observed(
+    let result = caught(run_observed(
         arguments,
         registry,
         run_id,
         Arc::clone(&briefing),
         watch.clone(),
-    )
+    ))
     .await;
-    if let Some(file) = &arguments.report {
+    let report = arguments.report.as_deref();
+    // A file is written before others are told, who may take longer than a scheduler waits.
+    if let Some(file) = report.filter(|file| !is_printed(file)) {
         briefing.write(file, &result);
     }
     if let Some(watch) = &watch {
-        tell_others(watch, &result, arguments.limits.log).await;
+        tell_others(watch, &result).await;
+    }
+    if let Some(file) = report.filter(|file| is_printed(file)) {
+        briefing.write(file, &result);
     }
     result
 }
@@ -52,17 +58,18 @@ fn watch_of(arguments: &RunArguments, run_id: &str) -> Option<Watch> {
 }
 
 /// Tells others how the run ended. Its tables are published or not by now: who cannot be told fails nothing.
-async fn tell_others(watch: &Watch, result: &Result<(), CliError>, log: Log) {
+async fn tell_others(watch: &Watch, result: &Result<(), CliError>) {
     let failure = result.as_ref().err().map(|error| Failure {
         kind: error.kind(),
         message: message(error),
     });
-    for message in watch.finish(failure).await {
-        if is_human(log) {
-            console::err(&format!("warning: {message}\n"));
-        } else {
-            JsonLines::default().observe(&Event::Warning { message });
+    match caught(async { Ok(watch.finish(failure).await) }).await {
+        Ok(warnings) => {
+            for warning in &warnings {
+                telling::warning(warning);
+            }
         }
+        Err(defect) => telling::warning(&message(&defect)),
     }
 }
 
@@ -197,10 +204,67 @@ async fn wait_for_signal() {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
+        () = wait_for_hang_up() => {}
     }
+}
+
+/// Resolves when the terminal, or the connection to it, is gone.
+#[cfg(unix)]
+async fn wait_for_hang_up() {
+    use tokio::signal::unix::{SignalKind, signal};
+    // Who listens hears also what `nohup` keeps away.
+    let hang_up = if ignores_hang_up() {
+        None
+    } else {
+        signal(SignalKind::hangup()).ok()
+    };
+    match hang_up {
+        Some(mut hang_up) => {
+            let _ = hang_up.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the process was started to outlive its terminal, as by `nohup`. Where the system does not tell as Linux does, it counts as
+/// such a one: the signal then does what it does to any process.
+#[cfg(unix)]
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The first signal has the lowest bit.
+    ignored.is_none_or(|mask| mask & 1 == 1)
 }
 
 #[cfg(not(unix))]
 async fn wait_for_signal() {
     drop(tokio::signal::ctrl_c().await);
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_os = "linux")]
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_terminal_that_hangs_up_asks_to_stop() {
+        if ignores_hang_up() {
+            println!("left out: these tests are run to outlive their terminal, and so is cvm then");
+            return;
+        }
+        let stop = stop_on_signal();
+        // Whoever listens begins with it; before that the signal would end the tests.
+        tokio::task::yield_now().await;
+        let me = std::process::id().to_string();
+        let sent = std::process::Command::new("sh")
+            .args(["-c", "kill -HUP \"$0\"", me.as_str()])
+            .status();
+        assert!(sent.unwrap().success());
+        asked_to_stop(stop.clone()).await;
+        assert!(*stop.borrow());
+    }
 }

@@ -15,3 +15,4 @@ mod pipelines;
 mod publish;
 mod runs;
 mod support;
+mod telling;

@@ -112,13 +112,15 @@ pub(super) fn syntax_problem(file: &Arc<SourceText>, error: &serde_saphyr::Error
             column: usize::try_from(location.column()).unwrap_or_default(),
         })
         .unwrap_or_default();
-    let message = error.without_snippet().to_string();
-    let first_line = message.lines().next().unwrap_or("the file is not YAML");
-    Problem::new(
-        "cvm::spec::syntax",
-        file,
-        at,
-        first_line,
-        "mend the YAML here; a duplicate key must be removed or renamed",
-    )
+    let error = error.without_snippet();
+    let (message, help) = if let serde_saphyr::Error::DuplicateMappingKey { key, .. } = error {
+        let key = key.as_ref().map(|key| format!("`{key}`"));
+        let key = key.unwrap_or_else(|| "a key".to_owned());
+        (format!("{key} is there twice"), "keep one")
+    } else {
+        let message = error.to_string();
+        let first_line = message.lines().next().unwrap_or("the file is not YAML");
+        (first_line.to_owned(), "mend the YAML here")
+    };
+    Problem::new("cvm::spec::syntax", file, at, message, help)
 }
