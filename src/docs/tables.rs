@@ -9,6 +9,7 @@ use crate::plan::{
 use crate::score::{calibration_schema, fits_schema};
 use crate::source::set_aside_schema;
 use crate::spec::check::Severity;
+use crate::spec::{Spanned, SqlType};
 
 use super::block::{
     Block, Inline, Line, Section, code, labelled, listed, origins, table_id, tables, text,
@@ -154,17 +155,8 @@ fn columns(stage: &PlannedStage) -> Block {
             .iter()
             .map(|(name, column)| {
                 let column = &column.value;
-                let mut kind = column.sql_type.to_string();
-                if let Some(minimum) = column.minimum {
-                    kind.push_str(&format!(", at least {minimum}"));
-                }
-                if let Some(maximum) = column.maximum {
-                    kind.push_str(&format!(", at most {maximum}"));
-                }
-                if let Some(accepted) = &column.accepted_values {
-                    let texts: Vec<_> = accepted.iter().map(|text| text.value.as_str()).collect();
-                    kind.push_str(&format!(", one of {}", texts.join(", ")));
-                }
+                let accepted = column.accepted_values.as_deref();
+                let kind = kind_of(column.sql_type, column.minimum, column.maximum, accepted);
                 row(name, kind, column.required, &column.description)
             })
             .collect(),
@@ -183,6 +175,27 @@ fn columns(stage: &PlannedStage) -> Block {
         (None, _) => rows_of(&stage.schema),
     };
     Block::Grid(COLUMNS.to_vec(), rows)
+}
+
+/// The type of a column and the values that it can hold.
+pub(super) fn kind_of(
+    sql_type: SqlType,
+    minimum: Option<i64>,
+    maximum: Option<i64>,
+    accepted: Option<&[Spanned<String>]>,
+) -> String {
+    let mut kind = sql_type.to_string();
+    if let Some(minimum) = minimum {
+        kind.push_str(&format!(", at least {minimum}"));
+    }
+    if let Some(maximum) = maximum {
+        kind.push_str(&format!(", at most {maximum}"));
+    }
+    if let Some(accepted) = accepted {
+        let texts: Vec<&str> = accepted.iter().map(|text| text.value.as_str()).collect();
+        kind.push_str(&format!(", one of {}", texts.join(", ")));
+    }
+    kind
 }
 
 const COLUMNS: [&str; 4] = ["column", "type", "required", "description"];

@@ -244,7 +244,7 @@ fn is_own(name: &str) -> bool {
 }
 
 /// What is wrong with the values that a contract accepts in a column, and what to do.
-fn limits_fault(name: &str, column: &ContractColumn) -> Option<(String, &'static str)> {
+pub(super) fn limits_fault(name: &str, column: &ContractColumn) -> Option<(String, &'static str)> {
     let sql_type = column.sql_type;
     let has_bounds = column.minimum.is_some() || column.maximum.is_some();
     let is_number = matches!(

@@ -1,5 +1,5 @@
-//! What contracts promise of tables that are not published, as queries of the rows that break it: for pipelines that say
-//! `contracts: all`.
+//! What contracts promise of tables that are not published, as queries of the rows that break it: of raw tables always, of others
+//! for pipelines that say `contracts: all`.
 
 use super::compile::Compiling;
 use super::declared_checks::{
@@ -16,12 +16,20 @@ use crate::spec::yaml::Spanned;
 /// The column that says what of a row is not as promised.
 const BROKEN: &str = "broken_promise";
 
-/// Enters the checks that hold `table` to its contract into the catalogue; returns their names. There are none where the pipeline asks
-/// for none, and of published tables, whose rows are held as they are written.
+/// Enters the checks that hold `table` to its contract into the catalogue; returns their names. There are none of raw tables that
+/// promise nothing, none of others where the pipeline asks for none, and none of published tables, whose rows are held as they are
+/// written.
 pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
-    if compiling.pipeline.contracts != Strictness::All || !is_between(compiling, table) {
+    // Raw rows are shown by where they stand: what tells them apart is declared beside that.
+    let raw_key: Option<Vec<String>> = compiling.sources.get(table).map(|source| {
+        let key = source.planned.table.key.iter();
+        key.map(|column| column.value.clone()).collect()
+    });
+    let is_asked = compiling.pipeline.contracts == Strictness::All && is_between(compiling, table);
+    if raw_key.is_none() && !is_asked {
         return Vec::new();
     }
+    let of_raw = raw_key.as_ref().and_then(|_| table.split_once('.'));
     let Some((contract, file)) = contract_of(compiling, table) else {
         return Vec::new();
     };
@@ -29,10 +37,14 @@ pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
         table,
         contract: &contract,
         file: &file,
-        system: None,
+        system: of_raw.map(|(system, _)| system),
         is_counted: false,
     };
-    let key = about.unique(&Spanned::unplaced(about.key()));
+    let key = match &raw_key {
+        Some(key) if key.is_empty() => None,
+        Some(key) => about.unique(&Spanned::unplaced(key.clone())).ok(),
+        None => about.unique(&Spanned::unplaced(about.key())).ok(),
+    };
     let checks = [
         (
             "contract",
@@ -40,16 +52,24 @@ pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
             promises(&about),
         ),
         // What is wrong with a key is told where its contract is read.
-        ("contract_key", "The key tells rows apart.", key.ok()),
+        ("contract_key", "The key tells rows apart.", key),
     ];
     let mut names = Vec::new();
     for (check, description, query) in checks {
         let Some(query) = query else { continue };
-        let name = format!("{}__{check}", table.replace('.', "_"));
+        let name = match of_raw {
+            Some(_) => format!("{table}__{check}"),
+            None => format!("{}__{check}", table.replace('.', "_")),
+        };
         let at = contract.table.at;
-        if compiling.catalogue.tables.contains_key(&name) {
+        let is_taken =
+            compiling.catalogue.tables.contains_key(&name) || compiling.sources.contains_key(&name);
+        if is_taken {
             let message = format!("there is another table or check `{name}`");
-            let help = "rename it: with `contracts: all` cvm makes a check of this name";
+            let help = match of_raw {
+                Some(_) => "rename it: cvm makes a check of this name",
+                None => "rename it: with `contracts: all` cvm makes a check of this name",
+            };
             compiling.problems.push(about.fault(at, message, help));
             continue;
         }
@@ -59,7 +79,7 @@ pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
             kind: query.kind,
             max_share: None,
         });
-        let value = declared(table, description);
+        let value = declared(&about, description);
         let entered = about.as_table(&name, &Spanned { value, at }, query);
         compiling.catalogue.tables.insert(name.clone(), entered);
         names.push(name);
@@ -77,8 +97,16 @@ fn is_between(compiling: &Compiling<'_>, table: &str) -> bool {
     entity.is_none_or(|entity| compiling.pipeline.entities.contains_key(entity))
 }
 
-/// What would be declared of a check of `table`.
-fn declared(table: &str, description: &str) -> TableCheck {
+/// What would be declared of a check of a table.
+fn declared(about: &About<'_>, description: &str) -> TableCheck {
+    let table = about.table;
+    let help = match about.system {
+        Some(_) => format!(
+            "mend the data, or change what {} promises of `{table}`",
+            about.file.path
+        ),
+        None => format!("mend the data or the SQL, or change the contract of `{table}`"),
+    };
     TableCheck {
         description: description.to_owned(),
         condition: None,
@@ -90,21 +118,19 @@ fn declared(table: &str, description: &str) -> TableCheck {
         severity: Severity::Error,
         max_rows: 0,
         max_share: None,
-        help: Some(format!(
-            "mend the data or the SQL, or change the contract of `{table}`"
-        )),
+        help: Some(help),
     }
 }
 
 /// The rows of which a column is not as promised, each with the first such column in words; none where nothing is promised.
 ///
-/// It asks what `stage/promises.rs` asks of rows that are written down.
+/// It asks what `stage/promises.rs` asks of rows that are written down. Where a raw row stands is always known.
 fn promises(about: &About<'_>) -> Option<Query> {
     let key = about.key();
     let (mut broken, mut cases) = (Vec::new(), Vec::new());
     for (name, column) in &about.contract.columns {
         let (column, quoted) = (&column.value, quoted(name));
-        if column.required || key.contains(name) {
+        if column.required || about.system.is_none() && key.contains(name) {
             let found = literal(&format!("`{name}` has no value, but is required"));
             broken.push(format!("{quoted} is null"));
             cases.push(format!("when {quoted} is null then {found}"));

@@ -519,10 +519,8 @@ impl About<'_> {
     pub(super) fn typed(&self, names: &[String]) -> IndexMap<String, ContractColumn> {
         let columns = names.iter().filter_map(|name| {
             let column = &self.contract.columns.get(name)?.value;
-            let column = ContractColumn {
-                required: false,
-                ..column.clone()
-            };
+            // Of what breaks a check nothing is promised.
+            let column = column_of(column.sql_type, &column.description);
             Some((name.clone(), column))
         });
         columns.collect()

@@ -36,8 +36,14 @@ pub struct SourceFile {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawTable {
-    /// What a row is, for people.
+    /// What the table holds, for people.
     pub description: String,
+    /// What one row is, in words.
+    pub grain: Option<String>,
+    /// The columns or partitions that tell the rows that fit apart: unique and never null. Held as `checks` are.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub key: Vec<Spanned<String>>,
     /// Path below the store's URL; `*`, `**`, `?`, `[…]` and `{a,b}` match as in a shell.
     #[schemars(with = "String")]
     pub path: Spanned<String>,
@@ -60,6 +66,23 @@ pub struct RawTable {
     #[serde(default)]
     #[schemars(with = "IndexMap<String, SqlType>")]
     pub partitions: IndexMap<String, SqlType>,
+}
+
+impl RawTable {
+    /// The table as its rows are read: without what is asked of them once they are.
+    #[must_use]
+    pub fn as_read(&self) -> Self {
+        let mut read = self.clone();
+        read.grain = None;
+        read.key.clear();
+        read.checks.clear();
+        for column in read.columns.values_mut() {
+            column.value.minimum = None;
+            column.value.maximum = None;
+            column.value.accepted_values = None;
+        }
+        read
+    }
 }
 
 /// What follows where the columns of an object are not those that are declared.
@@ -206,6 +229,31 @@ pub struct RawColumn {
     pub decimal_separator: Option<char>,
     /// For numbers: the separator between thousands, skipped. Default none.
     pub thousands_separator: Option<char>,
+    /// The smallest number that it can hold. Every row that fits is held to it, as it is to `checks`.
+    pub minimum: Option<i64>,
+    /// The largest number that it can hold.
+    pub maximum: Option<i64>,
+    /// The only texts that it can hold.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub accepted_values: Option<Vec<Spanned<String>>>,
+}
+
+impl RawColumn {
+    /// A column of a type of which nothing else is said.
+    pub const fn of(sql_type: SqlType) -> Self {
+        Self {
+            sql_type,
+            description: None,
+            required: false,
+            format: None,
+            timezone: None,
+            decimal_separator: None,
+            thousands_separator: None,
+            minimum: None,
+            maximum: None,
+            accepted_values: None,
+        }
+    }
 }
 
 fn default_max_bad_share() -> f64 {

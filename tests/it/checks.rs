@@ -317,6 +317,96 @@ fn checks_of_raw_tables_stop_a_run_before_anything_is_made_of_them() {
 }
 
 #[test]
+fn raw_tables_are_held_to_what_their_source_file_promises() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    let file = shop.join("pipelines/sources/shop.yml");
+    edit(
+        &file,
+        "    path: shop/returns/*.ndjson.zst\n",
+        "    path: shop/returns/*.ndjson.zst\n    grain: one row a return\n    key: [return_id]\n",
+    );
+    edit(
+        &file,
+        "      order_total: { type: \"decimal(18,4)\",",
+        "      order_total: { type: \"decimal(18,4)\", minimum: 0,",
+    );
+    edit(
+        &file,
+        "      currency: { type: varchar, required: true, description: \"EUR or CHF: the currency of every",
+        "      currency: { type: varchar, required: true, accepted_values: [EUR, CHF], description: \"EUR or CHF: the currency of every",
+    );
+    let promised = std::fs::read_to_string(&file).unwrap();
+    let first = run_demo(&shop, &[]);
+    assert_eq!(code(&first), 0, "{}", text(&first.stderr));
+    let seen = |check: &str| check_result(&shop, "2025-01-01", check);
+    assert_eq!(
+        seen("shop.orders__contract"),
+        "contract,error,true,0,,0 rows break it"
+    );
+    assert_eq!(
+        seen("shop.returns__contract_key"),
+        "unique,error,true,0,,0 rows break it"
+    );
+    // What nobody promised is not asked.
+    assert_eq!(seen("shop.orders__contract_key"), "");
+    assert_eq!(seen("shop.returns__contract"), "");
+    // Text that is checked and staged is parsed once.
+    let runs = shop.join("data/demo/lake/marts/demo/_cvm/runs");
+    let manifest = std::fs::read_dir(runs).unwrap().next().unwrap().unwrap();
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(manifest.path()).unwrap()).unwrap();
+    let stages = manifest["report"]["stages"].as_array().unwrap();
+    for table in ["shop.orders", "shop.returns"] {
+        let parsed = stages.iter();
+        let parsed = parsed.filter(|stage| stage["stage"] == table && stage["kind"] == "read");
+        assert_eq!(parsed.count(), 1, "{table}");
+    }
+
+    let before = published(&shop, "customers");
+    let refuse = |old: &str, new: &str| {
+        std::fs::write(&file, &promised).unwrap();
+        edit(&file, old, new);
+        let refused = run_demo(&shop, &[]);
+        let told = text(&refused.stderr);
+        assert_eq!(code(&refused), 3, "{told}");
+        assert!(
+            !told.contains("\"kind\":\"sql\""),
+            "nothing is made of what is broken: {told}"
+        );
+        assert_eq!(published(&shop, "customers"), before);
+        told
+    };
+    let told = refuse("accepted_values: [EUR, CHF]", "accepted_values: [EUR]");
+    assert!(
+        told.contains(
+            "`shop.orders__contract`: 259 rows break it: Columns hold what the contract promises."
+        ) && told.contains("_file = shop/orders/year=2022/orders-00000.csv, _line = ")
+            && told.contains("broken_promise = `currency` is `CHF`, but should be one of 'EUR'")
+            && told.contains("change what pipelines/sources/shop.yml promises of `shop.orders`"),
+        "{told}"
+    );
+    let orders = "    path: shop/orders/year=*/*.csv\n";
+    let told = refuse(orders, &format!("{orders}    key: [order_id]\n"));
+    assert!(
+        told.contains("`shop.orders__contract_key`: ")
+            && told.contains(" rows break it: The key tells rows apart.")
+            && told.contains(", rows = 2"),
+        "{told}"
+    );
+    // Guests have no number: a column of the key that is not required is held to have a value all the same.
+    let told = refuse(
+        orders,
+        &format!("{orders}    key: [year, order_id, customer_id]\n"),
+    );
+    assert!(
+        told.contains("`shop.orders__contract`: 16 rows break it: ")
+            && told.contains("broken_promise = `customer_id` has no value, but is required"),
+        "{told}"
+    );
+}
+
+#[test]
 fn rows_that_are_written_down_between_stages_are_held_to_their_contract() {
     let folder = project("100");
     let shop = folder.path().join("shop");
