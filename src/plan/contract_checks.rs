@@ -2,10 +2,9 @@
 //! for pipelines that say `contracts: all`.
 
 use super::compile::Compiling;
-use super::declared_checks::{
-    About, CheckKind, PlannedCheck, Query, column_of, contract_of, listed,
-};
+use super::declared_checks::{About, Query, column_of, contract_of, listed};
 use super::entity;
+use super::planned_check::{CheckKind, PlannedCheck};
 use crate::engine::ValueLimits;
 use crate::engine::types::quoted;
 use crate::spec::SqlType;

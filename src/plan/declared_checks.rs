@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
@@ -11,6 +10,7 @@ use indexmap::IndexMap;
 use super::catalogue::SqlTable;
 use super::check::is_name;
 use super::compile::Compiling;
+use super::planned_check::{CheckKind, PlannedCheck, ROWS};
 use super::{Layer, entity, source_checks};
 use crate::engine::types::quoted;
 use crate::spec::SqlType;
@@ -29,72 +29,6 @@ const SUM: SqlType = SqlType::Decimal {
 
 /// What runs note of tables beside the checks that are declared.
 pub(super) const OWN_CHECKS: [&str; 4] = ["contract", "contract_key", "set_aside", "validation"];
-
-/// What a check asks.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum CheckKind {
-    /// A query of `sql/checks`.
-    Sql,
-    /// A condition on each row.
-    Condition,
-    /// No two rows share the values of columns.
-    Unique,
-    /// The values of a column are another table's.
-    Relationship,
-    /// The newest row is new enough.
-    Freshness,
-    /// As many rows as there may be. The query gives their number, which a run holds to the bounds.
-    RowCount(RowCount),
-    /// A sum is the sum of others.
-    Reconciliation,
-    /// The columns of a row hold what the contract of a table promises.
-    Contract,
-}
-
-impl CheckKind {
-    /// The name in tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sql => "sql",
-            Self::Condition => "condition",
-            Self::Unique => "unique",
-            Self::Relationship => "relationship",
-            Self::Freshness => "freshness",
-            Self::RowCount(_) => "row_count",
-            Self::Reconciliation => "reconciliation",
-            Self::Contract => "contract",
-        }
-    }
-}
-
-/// A check that a run makes: the stage of its name gives the rows that break it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PlannedCheck {
-    /// The name of its stage: that of its file, or `<table>__<check>`.
-    pub name: String,
-    /// The table whose contract or source file declares it.
-    pub table: Option<String>,
-    /// What it asks.
-    pub kind: CheckKind,
-    /// The share of the table's rows that may break it.
-    pub max_share: Option<f64>,
-}
-
-/// The columns of the table of what every check found.
-pub fn check_results_schema() -> SchemaRef {
-    let field = |name: &str, data_type, nullable| Field::new(name, data_type, nullable);
-    Arc::new(Schema::new(vec![
-        field("as_of_date", DataType::Date32, false),
-        field("check_name", DataType::Utf8, false),
-        field("table_name", DataType::Utf8, true),
-        field("kind", DataType::Utf8, false),
-        field("severity", DataType::Utf8, false),
-        field("has_passed", DataType::Boolean, false),
-        field("rows_broken", DataType::Int64, true),
-        field("rows_checked", DataType::Int64, true),
-        field("detail", DataType::Utf8, false),
-    ]))
-}
 
 /// A query of the rows that break a check.
 pub(super) struct Query {
@@ -292,12 +226,12 @@ impl About<'_> {
         let listed = listed(&columns.value);
         let mut typed = self.typed(&columns.value);
         typed.insert(
-            "rows".to_owned(),
+            ROWS.to_owned(),
             column_of(SqlType::Bigint, "Rows that share the values."),
         );
         Ok(Query {
             sql: format!(
-                "select {listed}, count(*) as rows from {} where {known} is not null group by {listed} having count(*) > 1",
+                "select {listed}, count(*) as {ROWS} from {} where {known} is not null group by {listed} having count(*) > 1",
                 self.table
             ),
             columns: typed,
@@ -391,12 +325,12 @@ impl About<'_> {
             );
         }
         Ok(Query {
-            sql: format!("select count(*) as rows from {}", self.table),
+            sql: format!("select count(*) as {ROWS} from {}", self.table),
             columns: IndexMap::from([(
-                "rows".to_owned(),
+                ROWS.to_owned(),
                 column_of(SqlType::Bigint, "Rows of the table."),
             )]),
-            key: vec!["rows".to_owned()],
+            key: vec![ROWS.to_owned()],
             kind: CheckKind::RowCount(*bounds),
         })
     }
@@ -542,6 +476,7 @@ impl About<'_> {
                 CheckKind::Freshness | CheckKind::Reconciliation => {
                     "one row where it is broken".to_owned()
                 }
+                CheckKind::Unique => "one row a value that several rows share".to_owned(),
                 _ => "one row a row that breaks it".to_owned(),
             },
             key: query.key.into_iter().map(Spanned::unplaced).collect(),
