@@ -109,6 +109,10 @@ fn head(plan: &Plan, declared: &Declared, stage: &PlannedStage) -> Vec<Block> {
                 "Rows that may break it",
                 text(check.max_rows.to_string()),
             ));
+            if let (Some(share), Some(table)) = (&check.max_share, &check.table) {
+                let told = format!("{} of the rows of {}", share.value, table.value);
+                lines.push(labelled("Share that may", text(told)));
+            }
             lines.push(labelled("Where more do", text(follows)));
             lines.push(labelled("What to do", text(&check.help)));
         }

@@ -7,7 +7,7 @@ use crate::spec::problem::{At, Problem, SourceText};
 use crate::spec::table::{ContractColumn, TableFile};
 use crate::spec::{Project, SqlType, yaml};
 
-use super::declared_checks::OWN_CHECKS;
+use super::declared_checks::{OWN_CHECKS, share_fault};
 use super::{ENTITIES, Layer, RESERVED_TABLES, sql};
 
 /// A SQL file and the contract beside it.
@@ -227,7 +227,22 @@ fn check_fault(layer: Layer, contract: &TableFile, file: &Arc<SourceText>) -> Op
             format!("runs note a check `{name}` of their own"),
             "rename the files",
         ),
-        (Layer::Check, Some(_)) | (_, None) => return None,
+        (Layer::Check, Some(check)) => {
+            let share = check.max_share.as_ref()?;
+            let (at, message, help) = match &check.table {
+                Some(_) => share_fault(share)?,
+                None => (
+                    share.at,
+                    format!(
+                        "the check `{name}` does not say of which table's rows {} is a share",
+                        share.value
+                    ),
+                    "name the table that it is about as `table`, or use `max_rows`",
+                ),
+            };
+            return Some(Problem::new("cvm::plan::check", file, at, message, help));
+        }
+        (_, None) => return None,
         (_, Some(_)) => (
             format!("`{name}` is no check: it does not lie below sql/checks"),
             "move it there, or remove `check:`",

@@ -179,19 +179,10 @@ impl About<'_> {
                 "leave max_rows and max_share out, or make it a warning",
             ));
         }
-        if let Some(share) = check
-            .max_share
-            .as_ref()
-            .filter(|s| !(0.0..=1.0).contains(&s.value))
-        {
-            let message = format!("{} is no share", share.value);
-            return Err(Box::new(self.fault(
-                share.at,
-                message,
-                "write 0.01 for one in a hundred",
-            )));
+        match check.max_share.as_ref().and_then(share_fault) {
+            Some((at, message, help)) => Err(Box::new(self.fault(at, message, help))),
+            None => Ok(query),
         }
-        Ok(query)
     }
 
     fn condition(&self, condition: &Spanned<String>) -> Result<Query, Box<Problem>> {
@@ -484,6 +475,8 @@ impl About<'_> {
             check: Some(CheckDeclaration {
                 severity: check.severity,
                 max_rows: check.max_rows,
+                table: Some(Spanned::unplaced(self.table.to_owned())),
+                max_share: check.max_share.clone(),
                 help: help.unwrap_or_else(|| {
                     format!("mend the data, or change the check in {}", self.file.path)
                 }),
@@ -508,6 +501,13 @@ impl About<'_> {
             contract: Some(Arc::new(contract)),
         }
     }
+}
+
+/// What is wrong with a share of rows that may break a check, and what to do.
+pub(super) fn share_fault(share: &Spanned<f64>) -> Option<(At, String, &'static str)> {
+    let message = format!("{} is no share", share.value);
+    let is_share = (0.0..=1.0).contains(&share.value);
+    (!is_share).then_some((share.at, message, "write 0.01 for one in a hundred"))
 }
 
 /// Columns as `select` lists them.

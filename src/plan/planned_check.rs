@@ -65,7 +65,7 @@ impl CheckKind {
 pub struct PlannedCheck {
     /// The name of its stage: that of its file, or `<table>__<check>`.
     pub name: String,
-    /// The table whose contract or source file declares it.
+    /// The table whose contract or source file declares it, or that a query of `sql/checks` says it is about.
     pub table: Option<String>,
     /// What it asks.
     pub kind: CheckKind,

@@ -55,6 +55,23 @@ fn rows_that_break_a_check_stop_the_run_or_are_told_as_a_warning() {
         told.contains("rows break it, 2 may: Nobody has an id."),
         "{told}"
     );
+
+    // A share of the rows of the table that it is about.
+    let of_customers =
+        |share: &str| format!("error, table: entities.customers, max_share: {share}");
+    std::fs::write(check.with_extension("yml"), contract(&of_customers("0.5"))).unwrap();
+    let refused = run_demo(&shop, &[]);
+    assert_eq!(code(&refused), 3, "{}", text(&refused.stderr));
+    std::fs::write(check.with_extension("yml"), contract(&of_customers("1"))).unwrap();
+    let excused = run_demo(&shop, &[]);
+    assert_eq!(code(&excused), 0, "{}", text(&excused.stderr));
+    let found = check_result(&shop, "2025-01-01", "customers_named_by_nobody");
+    let rows = found.strip_prefix("sql,error,true,").unwrap();
+    let rows = rows.split(',').next().unwrap();
+    assert_eq!(
+        found,
+        format!("sql,error,true,{rows},{rows},\"{rows} rows break it, {rows} may\"")
+    );
 }
 
 /// Adds `checks` to the contract of a mart of the project.
