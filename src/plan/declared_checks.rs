@@ -11,6 +11,7 @@ use super::catalogue::SqlTable;
 use super::check::is_name;
 use super::compile::Compiling;
 use super::planned_check::{CheckKind, PlannedCheck, ROWS};
+use super::relationship::Compared;
 use super::{Layer, entity, source_checks};
 use crate::engine::types::quoted;
 use crate::spec::SqlType;
@@ -80,6 +81,10 @@ pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
                     kind: query.kind,
                     max_share: declared.value.max_share.as_ref().map(|share| share.value),
                 });
+                if let Some(relationship) = &declared.value.relationship {
+                    let compared = about.compared(relationship);
+                    compiling.relationships.insert(name.clone(), compared);
+                }
                 let entered = about.as_table(&name, declared, query);
                 compiling.catalogue.tables.insert(name.clone(), entered);
                 names.push(name);
@@ -254,6 +259,21 @@ impl About<'_> {
             key: self.key(),
             kind: CheckKind::Relationship,
         })
+    }
+
+    /// What a relationship compares.
+    fn compared(&self, declared: &Spanned<Relationship>) -> Compared {
+        let Relationship {
+            column,
+            table,
+            references,
+        } = declared.value.clone();
+        Compared {
+            here: (self.table.to_owned(), column.clone()),
+            there: (table, references.unwrap_or(column)),
+            file: Arc::clone(self.file),
+            at: declared.at,
+        }
     }
 
     fn freshness(&self, declared: &Spanned<Freshness>) -> Result<Query, Box<Problem>> {

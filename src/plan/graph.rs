@@ -196,7 +196,12 @@ impl Walk<'_> {
         let mut read = BTreeSet::new();
         let mut next = vec![name];
         while let Some(name) = next.pop() {
-            for input in self.nodes.get(name).into_iter().flat_map(|node| &node.inputs) {
+            for input in self
+                .nodes
+                .get(name)
+                .into_iter()
+                .flat_map(|node| &node.inputs)
+            {
                 if read.insert(input.as_str()) {
                     next.push(input);
                 }

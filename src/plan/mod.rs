@@ -15,6 +15,7 @@ mod incremental;
 pub mod lineage;
 pub mod parameters;
 mod planned_check;
+mod relationship;
 pub mod render;
 mod rules;
 pub mod scheme;
