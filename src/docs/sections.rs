@@ -348,8 +348,8 @@ fn sources(plan: &Plan, declared: &Declared) -> Vec<Section> {
         let mut columns: Vec<Vec<Line>> = Vec::new();
         for (name, column) in &table.columns {
             let column = &column.value;
-            let accepted = column.accepted_values.as_deref();
-            let kind = kind_of(column.sql_type, column.minimum, column.maximum, accepted);
+            let ends = [column.minimum.as_ref(), column.maximum.as_ref()];
+            let kind = kind_of(column.sql_type, ends, column.accepted_values.as_deref());
             columns.push(vec![
                 code(name),
                 text(kind),

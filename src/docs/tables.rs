@@ -9,7 +9,7 @@ use crate::plan::{
 use crate::score::{calibration_schema, fits_schema};
 use crate::source::set_aside_schema;
 use crate::spec::check::Severity;
-use crate::spec::{Spanned, SqlType};
+use crate::spec::{Literal, Spanned, SqlType};
 
 use super::block::{
     Block, Inline, Line, Section, code, labelled, listed, origins, table_id, tables, text,
@@ -159,8 +159,8 @@ fn columns(stage: &PlannedStage) -> Block {
             .iter()
             .map(|(name, column)| {
                 let column = &column.value;
-                let accepted = column.accepted_values.as_deref();
-                let kind = kind_of(column.sql_type, column.minimum, column.maximum, accepted);
+                let ends = [column.minimum.as_ref(), column.maximum.as_ref()];
+                let kind = kind_of(column.sql_type, ends, column.accepted_values.as_deref());
                 row(name, kind, column.required, &column.description)
             })
             .collect(),
@@ -184,9 +184,8 @@ fn columns(stage: &PlannedStage) -> Block {
 /// The type of a column and the values that it can hold.
 pub(super) fn kind_of(
     sql_type: SqlType,
-    minimum: Option<i64>,
-    maximum: Option<i64>,
-    accepted: Option<&[Spanned<String>]>,
+    [minimum, maximum]: [Option<&Literal>; 2],
+    accepted: Option<&[Spanned<Literal>]>,
 ) -> String {
     let mut kind = sql_type.to_string();
     if let Some(minimum) = minimum {
@@ -196,8 +195,8 @@ pub(super) fn kind_of(
         kind.push_str(&format!(", at most {maximum}"));
     }
     if let Some(accepted) = accepted {
-        let texts: Vec<&str> = accepted.iter().map(|text| text.value.as_str()).collect();
-        kind.push_str(&format!(", one of {}", texts.join(", ")));
+        let values: Vec<String> = accepted.iter().map(|it| it.value.to_string()).collect();
+        kind.push_str(&format!(", one of {}", values.join(", ")));
     }
     kind
 }

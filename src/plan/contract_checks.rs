@@ -7,10 +7,10 @@ use super::entity;
 use super::planned_check::{CheckKind, PlannedCheck};
 use crate::engine::ValueLimits;
 use crate::engine::types::quoted;
-use crate::spec::SqlType;
 use crate::spec::check::{Severity, TableCheck};
 use crate::spec::pipeline::Strictness;
 use crate::spec::yaml::Spanned;
+use crate::spec::{Literal, SqlType};
 
 /// The column that says what of a row is not as promised.
 const BROKEN: &str = "broken_promise";
@@ -135,7 +135,7 @@ fn promises(about: &About<'_>) -> Option<Query> {
             cases.push(format!("when {quoted} is null then {found}"));
         }
         let limits = ValueLimits::of(column);
-        if let Some(outside) = outside(&quoted, &limits) {
+        if let Some(outside) = outside(&quoted, column.sql_type, &limits) {
             let is = literal(&format!("`{name}` is `"));
             let should = literal(&format!("`, but should be {limits}"));
             let found = format!("{is} || cast({quoted} as varchar) || {should}");
@@ -164,15 +164,37 @@ fn promises(about: &About<'_>) -> Option<Query> {
 }
 
 /// That a column has a value, and one outside its limits; none where it has no limits.
-fn outside(column: &str, limits: &ValueLimits) -> Option<String> {
-    let below = limits.minimum.map(|bound| format!("{column} < {bound}"));
-    let above = limits.maximum.map(|bound| format!("{column} > {bound}"));
-    let other = limits.accepted_values.as_ref().map(|accepted| {
-        let accepted: Vec<String> = accepted.iter().map(|text| literal(text)).collect();
-        format!("{column} not in ({})", accepted.join(", "))
-    });
+fn outside(column: &str, sql_type: SqlType, limits: &ValueLimits) -> Option<String> {
+    let compared = match sql_type {
+        SqlType::Timestamp => format!("local_date({column}, 'UTC')"),
+        _ => column.to_owned(),
+    };
+    let value = |limit: &Literal| written(limit, sql_type);
+    let below = limits.minimum.as_ref();
+    let below = below.map(|bound| format!("{compared} < {}", value(bound)));
+    let above = limits.maximum.as_ref();
+    let above = above.map(|bound| format!("{compared} > {}", value(bound)));
+    let texts = limits.accepted_values.iter().flatten();
+    let texts = texts.map(|text| literal(text));
+    let numbers = limits.accepted_numbers.iter().flatten();
+    let numbers = numbers.map(|number| value(&Literal::Number(*number)));
+    let accepted: Vec<String> = texts.chain(numbers).collect();
+    let other = format!("{column} not in ({})", accepted.join(", "));
+    let other = (!accepted.is_empty()).then_some(other);
     let any: Vec<String> = [below, above, other].into_iter().flatten().collect();
     (!any.is_empty()).then(|| any.join(" or "))
+}
+
+/// A limit of a column as SQL writes it: of decimals exactly, where a number with a point would be a float.
+fn written(limit: &Literal, sql_type: SqlType) -> String {
+    match (limit, sql_type) {
+        (Literal::Number(number), SqlType::Decimal { .. }) if number.has_decimals() => {
+            format!("cast('{number}' as {sql_type})")
+        }
+        (Literal::Number(number), _) => number.to_string(),
+        (Literal::Text(day), SqlType::Date | SqlType::Timestamp) => format!("date '{day}'"),
+        (Literal::Text(text), _) => literal(text),
+    }
 }
 
 /// A text as SQL writes it.
@@ -232,5 +254,25 @@ mod tests {
         let columns: Vec<&str> = query.columns.keys().map(String::as_str).collect();
         assert_eq!(columns, ["order_id", "broken_promise"]);
         assert_eq!(query.kind, CheckKind::Contract);
+    }
+
+    #[test]
+    fn limits_are_asked_in_the_type_of_their_column() {
+        let query = asked(
+            "  paid: { type: \"decimal(18,2)\", minimum: 0, maximum: 99.5, description: d }\n  \
+             size: { type: \"decimal(18,2)\", accepted_values: [0.5, 1], description: d }\n  \
+             day: { type: date, minimum: 2024-01-01, description: d }\n  \
+             at: { type: timestamp, maximum: 2024-12-31, description: d }\n",
+        );
+        let sql = query.unwrap().sql;
+        let (_, asked) = sql.split_once(" where ").unwrap();
+        assert_eq!(
+            asked,
+            "\"order_id\" is null \
+             or \"paid\" < 0 or \"paid\" > cast('99.5' as decimal(18,2)) \
+             or \"size\" not in (cast('0.5' as decimal(18,2)), 1) \
+             or \"day\" < date '2024-01-01' \
+             or local_date(\"at\", 'UTC') > date '2024-12-31'"
+        );
     }
 }

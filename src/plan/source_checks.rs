@@ -64,8 +64,8 @@ pub(super) fn contract_of(source: &DeclaredSource) -> TableFile {
 pub(super) fn promised(column: &RawColumn) -> ContractColumn {
     let described = column.description.as_deref().unwrap_or_default();
     ContractColumn {
-        minimum: column.minimum,
-        maximum: column.maximum,
+        minimum: column.minimum.clone(),
+        maximum: column.maximum.clone(),
         accepted_values: column.accepted_values.clone(),
         ..column_of(column.sql_type, described)
     }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::check::TableCheck;
+use super::literal::Literal;
 use super::types::SqlType;
 
 /// `pipelines/sources/<system>.yml`.
@@ -229,13 +230,14 @@ pub struct RawColumn {
     pub decimal_separator: Option<char>,
     /// For numbers: the separator between thousands, skipped. Default none.
     pub thousands_separator: Option<char>,
-    /// The smallest number that it can hold. Every row that fits is held to it, as it is to `checks`.
-    pub minimum: Option<i64>,
-    /// The largest number that it can hold.
-    pub maximum: Option<i64>,
-    /// The only texts that it can hold.
-    #[schemars(with = "Option<Vec<String>>")]
-    pub accepted_values: Option<Vec<Spanned<String>>>,
+    /// The smallest number that it can hold, or the first day, of timestamps in UTC. Every row that fits is held to it, as it is to
+    /// `checks`.
+    pub minimum: Option<Literal>,
+    /// The largest number that it can hold, or the last day.
+    pub maximum: Option<Literal>,
+    /// The only texts or numbers that it can hold.
+    #[schemars(with = "Option<Vec<Literal>>")]
+    pub accepted_values: Option<Vec<Spanned<Literal>>>,
 }
 
 impl RawColumn {
