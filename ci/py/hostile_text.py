@@ -185,6 +185,21 @@ def csv_cases() -> Iterator[Case]:
         ),
     )
     yield csv(
+        "a column of which no value fits",
+        of("a.csv", "id,note\n" + "".join(f"n{number},a\n" for number in range(10))),
+        run(
+            3,
+            "shop.orders: the columns of a.csv are not those that are declared: none of the 10 values of `id` is a bigint "
+            "(line 2: `n0` is not a bigint). Mend the file or the declared type or format",
+            silent=("ignore_new",),
+        ),
+    )
+    yield csv(
+        "a column of which one value fits",
+        of("a.csv", "id,note\n" + "".join(f"{number},a\n" for number in range(1, 12)) + "".join(f"n{number},a\n" for number in range(11))),
+        run(0, kept={number: "a" for number in range(1, 12)}),
+    )
+    yield csv(
         "numbers beyond all bounds",
         of("a.csv", f"id,note\n1,a\n9223372036854775808,b\n{'9' * 5000},c\n-9223372036854775808,d\n2,e\n"),
         run(0, kept={1: "a", -(2**63): "d", 2: "e"}),
@@ -224,7 +239,24 @@ def long_keys(box: Box):
 
 def ndjson_cases() -> Iterator[Case]:
     deep = "[" * 100_000 + "]" * 100_000
-    yield ndjson("100,000 levels are a text", first(f'{{"id": 2, "note": {deep}}}'), kept({1: "a", 2: deep}))
+    line = f'{{"id": 2, "note": {deep}}}'
+    reason = f"`{deep[:80]}…` is an array, not text"
+    yield ndjson(
+        "100,000 levels are no text",
+        first(line),
+        kept({1: "a"}, [("a.ndjson", 2, "note", reason, line[: 64 * 1024] + " …[cut]")]),
+    )
+    for value, what in (('{"b": 1}', "an object"), ("[]", "an array"), ("true", "a boolean"), ("false", "a boolean")):
+        line = f'{{"id": 2, "note": {value}}}'
+        aside = [("a.ndjson", 2, "note", f"`{value}` is {what}, not text", line)]
+        yield ndjson(f"{value} is no text", first(line), kept({1: "a"}, aside))
+    yield ndjson("a number is a text", first('{"id": 2, "note": 1.50}'), kept({1: "a", 2: "1.50"}))
+    yield ndjson(
+        "a key of which no value fits",
+        '{"id": 1, "note": true}\n' * 10,
+        run(3, "none of the 10 values of `note` is text (line 1: `true` is a boolean, not text)"),
+    )
+    yield ndjson("an exact number with an exponent", first('{"id": 2e2}', '{"id": 1.5e1}'), kept({1: "a", 200: None, 15: None}))
     yield ndjson("100,000 levels are no number", first(f'{{"id": {deep}}}'), run(0, kept={1: "a"}))
     deeper = '{"a":' * 100_000 + "1" + "}" * 100_000
     yield ndjson(
@@ -372,7 +404,7 @@ def bombs() -> Iterator[Case]:
     yield bomb("4 GiB of zeros in gzip", "a.csv.gz", lambda: deflated(zeros, 128), run(3, f"a.csv.gz {long}"))
     yield bomb("4 GiB of zeros in zstd", "a.csv.zst", lambda: zstd(zeros) * 128, run(3, f"a.csv.zst {long}"))
     row = b"x," + b"y" * (MIB - 3) + b"\n"
-    bad = "shop.orders: 2048 of 2048 rows were set aside"
+    bad = "none of the 2048 values of `id` is a bigint (line 2: `x` is not a bigint)"
     yield bomb("2 GiB of bad rows in gzip", "a.csv.gz", lambda: member(b"id,note\n") + deflated(row, 2048), run(3, bad))
     yield bomb("2 GiB of bad rows in zstd", "a.csv.zst", lambda: zstd(b"id,note\n") + zstd(row) * 2048, run(3, bad))
     # Each one is an empty member: millions of headers, no text.

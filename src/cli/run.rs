@@ -75,6 +75,9 @@ async fn run_observed(
 ) -> Result<(), CliError> {
     // Planning, too, is to end with its code.
     let stop = stop_on_signal();
+    if let Some(watch) = &watch {
+        watch.stops_with(stop.clone());
+    }
     let (plan, root) = plan_of(&arguments.pipeline, registry).await?;
     if let Some(watch) = &watch {
         watch.planned(&plan, &root);

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::datasets::Datasets;
@@ -51,6 +52,8 @@ pub struct Watch {
     datasets: OnceLock<Datasets>,
     recorder: Recorder,
     client: Option<Client>,
+    /// Whether the process is asked to stop.
+    stop: OnceLock<watch::Receiver<bool>>,
     /// Lineage on its way to a backend; none once there will be no more.
     lineage: Mutex<Option<UnboundedSender<String>>>,
     posting: Mutex<Option<JoinHandle<Vec<String>>>>,
@@ -100,10 +103,17 @@ impl Watch {
             datasets: OnceLock::new(),
             recorder: Recorder::new(),
             client,
+            stop: OnceLock::new(),
             lineage: Mutex::new(lineage),
             posting: Mutex::new(posting),
             warnings: Mutex::new(warnings),
         })
+    }
+
+    /// Learns from `stop` whether the process is asked to stop: others are waited for less then.
+    pub fn stops_with(&self, stop: watch::Receiver<bool>) {
+        // Said twice, the first holds.
+        let _ = self.stop.set(stop);
     }
 
     /// Learns what the run will read and publish; relative stores start from `root`.
@@ -117,10 +127,10 @@ impl Watch {
 
     /// Tells everybody how the run ended, also one that never began, and returns what is worth a warning.
     pub async fn finish(&self, failure: Option<Failure>) -> Vec<String> {
-        let stopped = failure
-            .as_ref()
-            .is_some_and(|failure| failure.kind == FailureKind::Terminated);
-        let patience = if stopped {
+        // Whoever is asked to stop has seconds, however the run ended then.
+        let is_asked_to_stop = self.stop.get().is_some_and(|stop| *stop.borrow());
+        let is_terminated = |failure: &Failure| failure.kind == FailureKind::Terminated;
+        let patience = if is_asked_to_stop || failure.as_ref().is_some_and(is_terminated) {
             PATIENCE_OF_THE_STOPPED
         } else {
             PATIENCE

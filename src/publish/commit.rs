@@ -81,10 +81,11 @@ impl Publication {
             // Refused for good; anything else may still be on its way.
             Ok(None) if is_refusal(&source) => {
                 self.maybe_committed.store(false, Ordering::SeqCst);
-                Err(PublishError::store(
-                    "write",
-                    &self.target.commit(commit.number),
-                )(source))
+                Err(self
+                    .target
+                    .failed("write", &self.target.commit(commit.number))(
+                    source
+                ))
             }
             Ok(None) | Err(_) => Err(unknown(source)),
         }

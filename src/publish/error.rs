@@ -5,7 +5,7 @@ use object_store::path::Path;
 
 use super::column::Unpublishable;
 use crate::failure::FailureKind;
-use crate::store::classify;
+use crate::store::{classify, hint};
 
 /// The error of whatever produces the rows; [`PublishError::Input`] hands it back unchanged.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -22,12 +22,12 @@ pub enum PublishError {
         rival: super::marker::Rival,
     },
     /// The store refused or failed `action`.
-    #[error("cannot {action} {path}")]
+    #[error("cannot {action} {place}{}", hint(source))]
     Store {
         /// What was tried: "write", "read", "list", "copy", "delete".
         action: &'static str,
-        /// The object or folder, within the store.
-        path: Path,
+        /// The address of the object or folder.
+        place: String,
         /// The store's answer.
         source: StoreError,
     },
@@ -243,15 +243,6 @@ pub enum PublishError {
 }
 
 impl PublishError {
-    pub(super) fn store(action: &'static str, path: &Path) -> impl FnOnce(StoreError) -> Self {
-        let path = path.clone();
-        move |source| Self::Store {
-            action,
-            path,
-            source,
-        }
-    }
-
     pub(super) fn encode(table: &str) -> impl Fn(BoxError) -> Self + '_ {
         move |source| Self::Encode {
             table: table.to_owned(),
@@ -308,7 +299,13 @@ mod tests {
     use super::*;
 
     fn kind_of(source: StoreError) -> FailureKind {
-        PublishError::store("write", &Path::from("a/b"))(source).kind()
+        let (action, place) = ("write", "s3://lake/a/b".to_owned());
+        let error = PublishError::Store {
+            action,
+            place,
+            source,
+        };
+        error.kind()
     }
 
     #[test]

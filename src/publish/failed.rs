@@ -84,7 +84,7 @@ impl Publication {
 pub async fn failed_runs(target: &Target) -> Result<Vec<FailedRun>, PublishError> {
     let folder = target.broken();
     let listed = target.store.list(Some(&folder)).try_collect().await;
-    let listed: Vec<ObjectMeta> = listed.map_err(PublishError::store("list", &folder))?;
+    let listed: Vec<ObjectMeta> = listed.map_err(target.failed("list", &folder))?;
     let paths: Vec<Path> = listed
         .into_iter()
         .map(|object| object.location)

@@ -236,7 +236,7 @@ async fn find_runs(target: &Target) -> Result<BTreeMap<String, Found>, PublishEr
     let mut runs: BTreeMap<String, Found> = BTreeMap::new();
     let top = target.store.list_with_delimiter(Some(&target.prefix)).await;
     for folder in top
-        .map_err(PublishError::store("list", &target.prefix))?
+        .map_err(target.failed("list", &target.prefix))?
         .common_prefixes
     {
         let table = folder.filename().filter(|&name| name != "_cvm");
@@ -245,7 +245,7 @@ async fn find_runs(target: &Target) -> Result<BTreeMap<String, Found>, PublishEr
         };
         let inside = target.store.list_with_delimiter(Some(&folder)).await;
         for run_folder in inside
-            .map_err(PublishError::store("list", &folder))?
+            .map_err(target.failed("list", &folder))?
             .common_prefixes
         {
             let Some(run_id) = run_folder
@@ -319,7 +319,7 @@ fn remove_unfinished_snapshots(target: &Target, options: &GcOptions) {
 
 async fn list_all(target: &Target, folder: &Path) -> Result<Vec<ObjectMeta>, PublishError> {
     let listed = target.store.list(Some(folder)).try_collect().await;
-    let mut listed: Vec<ObjectMeta> = listed.map_err(PublishError::store("list", folder))?;
+    let mut listed: Vec<ObjectMeta> = listed.map_err(target.failed("list", folder))?;
     listed.retain(|object| !target.is_linked(&object.location));
     Ok(listed)
 }

@@ -48,11 +48,22 @@ pub async fn are_there(
     target: &Target,
     paths: impl IntoIterator<Item = Path>,
 ) -> Result<bool, PublishError> {
-    let looks = paths.into_iter().map(|path| async move {
+    are_whole(target, paths.into_iter().map(|path| (path, None))).await
+}
+
+/// Whether all of these objects are there, each with so many bytes where that is told.
+///
+/// # Errors
+/// As [`are_there`].
+pub async fn are_whole(
+    target: &Target,
+    objects: impl IntoIterator<Item = (Path, Option<u64>)>,
+) -> Result<bool, PublishError> {
+    let looks = objects.into_iter().map(|(path, bytes)| async move {
         match target.store.head(&path).await {
-            Ok(_) => Ok(true),
+            Ok(found) => Ok(bytes.is_none_or(|bytes| bytes == found.size)),
             Err(StoreError::NotFound { .. }) => Ok(false),
-            Err(source) => Err(PublishError::store("look at", &path)(source)),
+            Err(source) => Err(target.failed("look at", &path)(source)),
         }
     });
     let looks: Vec<_> = looks.collect();
@@ -83,7 +94,7 @@ pub(super) async fn commit_numbers(target: &Target) -> Result<Vec<u64>, PublishE
     let mut numbers: Vec<u64> = listed
         .try_collect()
         .await
-        .map_err(PublishError::store("list", &folder))?;
+        .map_err(target.failed("list", &folder))?;
     numbers.sort_unstable();
     Ok(numbers)
 }
@@ -131,12 +142,9 @@ pub(super) async fn read_json<T: DeserializeOwned>(
         format: u32,
     }
     let bytes = match target.store.get(path).await {
-        Ok(found) => found
-            .bytes()
-            .await
-            .map_err(PublishError::store("read", path))?,
+        Ok(found) => found.bytes().await.map_err(target.failed("read", path))?,
         Err(StoreError::NotFound { .. }) => return Ok(None),
-        Err(source) => return Err(PublishError::store("read", path)(source)),
+        Err(source) => return Err(target.failed("read", path)(source)),
     };
     let corrupt = |source| PublishError::Corrupt {
         path: path.clone(),
@@ -174,13 +182,13 @@ pub(super) async fn put_json<T: Serialize + Sync>(
         .store
         .put_opts(path, PutPayload::from(bytes), options)
         .await;
-    put.map(drop).map_err(PublishError::store("write", path))
+    put.map(drop).map_err(target.failed("write", path))
 }
 
 /// Deletes an object that may be gone already.
 pub(super) async fn delete_if_there(target: &Target, path: &Path) -> Result<(), PublishError> {
     match target.store.delete(path).await {
         Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
-        Err(source) => Err(PublishError::store("delete", path)(source)),
+        Err(source) => Err(target.failed("delete", path)(source)),
     }
 }

@@ -6,6 +6,8 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use url::Url;
 
+use super::error::PublishError;
+
 /// The only data file of a table.
 ///
 /// One file, because the stable path of BI is one object made by a server-side copy of it; several
@@ -152,6 +154,20 @@ impl Target {
     pub(super) fn address(&self, path: &Path) -> String {
         let folder = self.url.as_str().trim_end_matches('/');
         format!("{folder}/{}", self.relative(path))
+    }
+
+    /// What the store failed to do with an object or folder.
+    pub(super) fn failed(
+        &self,
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(object_store::Error) -> PublishError + use<> {
+        let place = self.address(path);
+        move |source| PublishError::Store {
+            action,
+            place,
+            source,
+        }
     }
 
     fn control(&self, name: &str) -> Path {

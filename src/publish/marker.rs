@@ -195,7 +195,7 @@ pub(super) async fn list(target: &Target) -> Result<Vec<ObjectMeta>, PublishErro
         .list(Some(&folder))
         .try_collect()
         .await
-        .map_err(PublishError::store("list", &folder))?;
+        .map_err(target.failed("list", &folder))?;
     Ok(listed
         .into_iter()
         .filter(|object| stem(&object.location).is_some() && !target.is_linked(&object.location))

@@ -69,7 +69,7 @@ pub use column::{Unpublishable, arrow_type, published_type};
 pub use error::{BoxError, PublishError};
 pub use failed::{FailedRun, FailureFacts, failed_runs};
 pub use gc::{GcOptions, GcReport, RemovedRun, gc};
-pub use history::{are_there, commits, current_commit, run_manifest};
+pub use history::{are_there, are_whole, commits, current_commit, run_manifest};
 pub use layout::Target;
 pub use manifest::{
     CheckResult, ColumnManifest, Commit, CommittedTable, FileManifest, ObjectManifest, RunManifest,

@@ -137,7 +137,7 @@ impl Publication {
     pub async fn keep_broken_rows(&self, check: &str, csv: String) -> Result<String, PublishError> {
         let path = self.target.broken_rows(&self.options.run_id, check);
         let put = self.target.store.put(&path, csv.into()).await;
-        put.map_err(PublishError::store("write", &path))?;
+        put.map_err(self.target.failed("write", &path))?;
         Ok(self.target.address(&path))
     }
 
@@ -397,7 +397,7 @@ pub(super) async fn remove_folder(
         .map_ok(|object| object.location)
         .try_collect()
         .await
-        .map_err(PublishError::store("list", &folder))?;
+        .map_err(target.failed("list", &folder))?;
     for object in &objects {
         delete_if_there(target, object).await?;
     }

@@ -69,7 +69,7 @@ impl Published {
             let found = match target.store.head(&path).await {
                 Ok(meta) => Some(meta.size),
                 Err(StoreError::NotFound { .. }) => None,
-                Err(source) => return Err(PublishError::store("look at", &path)(source)),
+                Err(source) => return Err(target.failed("look at", &path)(source)),
             };
             if found == Some(published) {
                 return Ok(());

@@ -47,7 +47,7 @@ async fn find(
     let bytes = match target.store.head(&path).await {
         Ok(meta) => meta.size,
         Err(StoreError::NotFound { .. }) => return Ok(None),
-        Err(source) => return Err(PublishError::store("look at", &path)(source)),
+        Err(source) => return Err(target.failed("look at", &path)(source)),
     };
     let Ok(footer) = read_footer(target, &path, bytes).await else {
         return Ok(None);

@@ -132,7 +132,7 @@ async fn replace(
             .store
             .head(&from)
             .await
-            .map_err(PublishError::store("read", &from))?;
+            .map_err(target.failed("read", &from))?;
         let same = |meta: &ObjectMeta| (meta.e_tag.clone(), meta.size, meta.last_modified);
         if same(&source) == same(found) {
             return Ok(());
@@ -173,7 +173,7 @@ async fn head(target: &Target, table: &str) -> Result<Option<ObjectMeta>, Publis
     match target.store.head(&path).await {
         Ok(meta) => Ok(Some(meta)),
         Err(StoreError::NotFound { .. }) => Ok(None),
-        Err(source) => Err(PublishError::store("read", &path)(source)),
+        Err(source) => Err(target.failed("read", &path)(source)),
     }
 }
 

@@ -3,12 +3,11 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, PutPayloadMut};
+use object_store::{MultipartUpload, ObjectStoreExt, PutPayload, PutPayloadMut};
 use tokio::task::JoinSet;
 
 use super::error::PublishError;
@@ -27,7 +26,7 @@ const S3_COPY_LIMIT: u64 = 5 << 30;
 /// An object being written. Invisible until [`Upload::finish`]; dropping it aborts it in the
 /// background if it can.
 pub(super) struct Upload {
-    store: Arc<dyn ObjectStore>,
+    target: Target,
     path: Path,
     part_bytes: usize,
     buffer: PutPayloadMut,
@@ -38,10 +37,10 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, path: Path, part_bytes: usize) -> Self {
+    pub(super) fn new(target: &Target, path: Path, part_bytes: usize) -> Self {
         let buffer = PutPayloadMut::new();
         Self {
-            store,
+            target: target.clone(),
             path,
             part_bytes,
             buffer,
@@ -79,10 +78,10 @@ impl Upload {
     pub(super) async fn finish(mut self) -> Result<(), PublishError> {
         let rest = std::mem::take(&mut self.buffer).freeze();
         if self.multipart.is_none() {
-            let put = self.store.put(&self.path, rest).await;
+            let put = self.target.store.put(&self.path, rest).await;
             return put
                 .map(drop)
-                .map_err(PublishError::store("write", &self.path));
+                .map_err(self.target.failed("write", &self.path));
         }
         if rest.content_length() > 0 {
             self.send(rest).await?;
@@ -92,7 +91,7 @@ impl Upload {
             upload
                 .complete()
                 .await
-                .map_err(PublishError::store("write", &self.path))?;
+                .map_err(self.target.failed("write", &self.path))?;
         }
         self.multipart = None;
         Ok(())
@@ -105,7 +104,7 @@ impl Upload {
             Some(mut upload) => upload
                 .abort()
                 .await
-                .map_err(PublishError::store("abort writing", &self.path)),
+                .map_err(self.target.failed("abort writing", &self.path)),
             None => Ok(()),
         }
     }
@@ -115,8 +114,8 @@ impl Upload {
         let upload = match &mut self.multipart {
             Some(upload) => upload,
             none => {
-                let upload = self.store.put_multipart(&self.path).await;
-                none.insert(upload.map_err(PublishError::store("write", &self.path))?)
+                let upload = self.target.store.put_multipart(&self.path).await;
+                none.insert(upload.map_err(self.target.failed("write", &self.path))?)
             }
         };
         self.parts.spawn(upload.put_part(part));
@@ -131,7 +130,7 @@ impl Upload {
             };
             let sent =
                 joined.unwrap_or_else(|source| Err(object_store::Error::JoinError { source }));
-            sent.map_err(PublishError::store("write", &self.path))?;
+            sent.map_err(self.target.failed("write", &self.path))?;
         }
         Ok(())
     }
@@ -156,14 +155,14 @@ pub(super) async fn copy_whole(
     to: &Path,
 ) -> Result<(), PublishError> {
     let store = &target.store;
-    let failed = || PublishError::store("copy", from);
+    let failed = || target.failed("copy", from);
     let is_s3 = matches!(target.url.scheme(), "s3" | "s3a");
     // object_store 0.13.2 has the two copies of Google's the wrong way round: the one that may replace is sent as the one
     // that must not, and fails from the second publication on.
     let is_gcs = target.url.scheme() == "gs";
     if is_gcs || (is_s3 && store.head(from).await.map_err(failed())?.size > S3_COPY_LIMIT) {
         let mut bytes = store.get(from).await.map_err(failed())?.into_stream();
-        let mut upload = Upload::new(Arc::clone(store), to.clone(), PART_BYTES);
+        let mut upload = Upload::new(target, to.clone(), PART_BYTES);
         while let Some(part) = bytes.try_next().await.map_err(failed())? {
             upload.write(part).await?;
         }

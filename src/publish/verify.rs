@@ -47,7 +47,7 @@ pub(super) async fn read_back(target: &Target, table: &TableManifest) -> Result<
             .store
             .head(&path)
             .await
-            .map_err(PublishError::store("read", &path))?;
+            .map_err(target.failed("read", &path))?;
         differs("size", file.bytes.to_string(), meta.size.to_string())?;
         let broken = |source| PublishError::Footer {
             path: path.clone(),

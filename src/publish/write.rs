@@ -69,12 +69,8 @@ pub(super) async fn write_file(
     path: &Path,
     rows: Rows,
 ) -> Result<TableManifest, PublishError> {
-    let mut upload = Upload::new(
-        Arc::clone(&context.target.store),
-        path.clone(),
-        context.part_bytes,
-    )
-    .copied_to(context.copy.and_then(|copy| File::create(copy).ok()));
+    let mut upload = Upload::new(context.target, path.clone(), context.part_bytes)
+        .copied_to(context.copy.and_then(|copy| File::create(copy).ok()));
     match send_rows(context, table, rows, &mut upload).await {
         Ok(encoded) => {
             upload.finish().await?;
@@ -95,11 +91,7 @@ pub(super) async fn adopt_table(
     file: &std::path::Path,
 ) -> Result<TableManifest, PublishError> {
     let path = context.target.data_file(&encoded.name, context.run_id);
-    let mut upload = Upload::new(
-        Arc::clone(&context.target.store),
-        path.clone(),
-        context.part_bytes,
-    );
+    let mut upload = Upload::new(context.target, path.clone(), context.part_bytes);
     if let Err(error) = send_file(context, encoded, file, &mut upload).await {
         let _ = upload.abort().await;
         return Err(error);

@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(spill.kind(), FailureKind::Internal);
         let target = RunError::Publish(PublishError::Store {
             action: "write",
-            path: "marts/orders".into(),
+            place: "file:///marts/orders".to_owned(),
             source: ObjectError::Generic {
                 store: "LocalFileSystem",
                 source: full().into(),

@@ -306,6 +306,20 @@ fn why_empty(plan: &Plan, table: &str) -> String {
     }
 }
 
+/// Tells that tables of a later day are about to be replaced: whoever reads them sees an earlier day from then on.
+fn warn_of_newer(options: &RunOptions, events: &Events, last: Option<&Previous>) {
+    if let Some(seen) = last.map(Previous::as_of)
+        && seen > options.as_of
+    {
+        let as_of = options.as_of;
+        events.tell(&Event::Warning {
+            message: format!(
+                "the published tables are as of {seen}; this run replaces them with those as of {as_of}"
+            ),
+        });
+    }
+}
+
 /// Whether a check reads raw tables alone.
 fn reads_raw(plan: &Plan, check: &PlannedStage) -> bool {
     let is_raw = |name: &String| plan.sources.iter().any(|source| source.name == *name);
@@ -329,9 +343,10 @@ async fn prepare(
     let work = RunAtWork::open(plan, options, events, pool).await?;
     let target = publication.target();
     let history = history(target, options.inputs.replay_of.as_deref()).await?;
-    let previous = Previous::find(target, options.as_of, &history).await?;
+    let last = Previous::last(target, options.as_of, &work.read(), &history).await?;
+    warn_of_newer(options, events, last.as_ref());
     let mut learned = Learned::default();
-    let mut checks = Checks::new(&work, publication, previous.as_ref());
+    let mut checks = Checks::new(&work, publication, last.as_ref());
     // What can be known before anything is made or written stops a run sooner.
     checks.hold(|stage| reads_raw(plan, stage)).await?;
     for stage in plan
@@ -369,8 +384,9 @@ async fn prepare(
     let results = checks.results();
     outputs.write_rows_set_aside().await?;
     if plan.has_scores() {
-        let fits = match &previous {
-            Some(previous) => previous.fits(target).await?,
+        let earlier = Previous::of_earlier_day(target, options.as_of, &history).await?;
+        let fits = match &earlier {
+            Some(earlier) => earlier.fits(target).await?,
             None => None,
         };
         outputs.write_fits(&mut learned, fits.as_ref()).await?;

@@ -7,7 +7,7 @@ use super::error::RunError;
 use super::execute::open_store;
 use crate::plan::Plan;
 use crate::publish::{
-    Commit, ObjectManifest, RunManifest, SourceManifest, Target, are_there, current_commit,
+    Commit, ObjectManifest, RunManifest, SourceManifest, Target, are_whole, current_commit,
     run_manifest,
 };
 use crate::source::{ObjectInfo, RawTableProvider, Selection};
@@ -101,13 +101,14 @@ pub(super) async fn unchanged(
 
 /// Whether readers find what `run` published, at the stable paths and behind the manifest.
 pub(super) async fn is_whole(target: &Target, run: &RunManifest) -> Result<bool, RunError> {
-    let stable = run
-        .tables
-        .iter()
-        .map(|table| target.stable_path(&table.name));
-    let files = run.tables.iter().flat_map(|table| &table.files);
-    let files = files.map(|file| target.absolute(&file.path));
-    Ok(are_there(target, stable.chain(files)).await?)
+    let objects = run.tables.iter().flat_map(|table| {
+        let files = table.files.iter();
+        let files = files.map(|file| (target.absolute(&file.path), Some(file.bytes)));
+        // The stable path is a copy of the only file.
+        let bytes = table.files.iter().map(|file| file.bytes).sum();
+        files.chain([(target.stable_path(&table.name), Some(bytes))])
+    });
+    Ok(are_whole(target, objects).await?)
 }
 
 /// Whether the objects that would be read are those that `run` read.

@@ -16,6 +16,7 @@ pub mod error;
 pub mod events;
 mod execute;
 mod failed;
+mod folder;
 mod inputs;
 pub mod machine;
 mod outputs;

@@ -1,6 +1,8 @@
-//! The last published run of an earlier as-of day: what it fitted, to tell how parameters drift, and how many rows it had.
+//! What was published before: how many rows the last run had, and what the last one of an earlier as-of day fitted, to tell how parameters
+//! drift.
 //!
-//! A run of the same as-of day is passed over, so that repeating a run compares with the same and publishes the same.
+//! A run that is repeated compares with what it compared with, and publishes the same: for fits, runs of the same as-of day are passed
+//! over; for rows, those of the same day that read the same objects.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +13,16 @@ use chrono::NaiveDate;
 use super::error::RunError;
 use super::published::{PublishedTables, QueryError};
 use crate::plan::MODEL_FITS;
-use crate::publish::{CheckResult, Commit, Published, Target, are_there, commits, run_manifest};
+use crate::publish::{
+    CheckResult, Commit, ObjectManifest, Published, RunManifest, SourceManifest, Target, are_there,
+    commits, run_manifest,
+};
 use crate::score::PreviousFits;
 
 /// Commits that are looked through for an earlier as-of day.
 const DEPTH: usize = 100;
 
-/// What the last published run of an earlier as-of day published.
+/// What an earlier run published.
 pub(super) struct Previous {
     as_of: NaiveDate,
     published: Published,
@@ -26,24 +31,48 @@ pub(super) struct Previous {
 }
 
 impl Previous {
-    /// That run; none where there is none in `history`.
+    /// The last published run of an as-of day before `as_of`; none where there is none in `history`.
     ///
     /// # Errors
     /// When the store does not answer, or what it holds cannot be read.
-    pub(super) async fn find(
+    pub(super) async fn of_earlier_day(
         target: &Target,
         as_of: NaiveDate,
         history: &[Commit],
+    ) -> Result<Option<Self>, RunError> {
+        Self::find(target, history, |seen, _| seen < as_of).await
+    }
+
+    /// The last published run, but that of `as_of` which read what is `read`; none where there is none in `history`.
+    ///
+    /// # Errors
+    /// When the store does not answer, or what it holds cannot be read.
+    pub(super) async fn last(
+        target: &Target,
+        as_of: NaiveDate,
+        read: &[SourceManifest],
+        history: &[Commit],
+    ) -> Result<Option<Self>, RunError> {
+        let is_other = |seen, run: &RunManifest| seen != as_of || !are_same(&run.sources, read);
+        Self::find(target, history, is_other).await
+    }
+
+    async fn find(
+        target: &Target,
+        history: &[Commit],
+        is_wanted: impl Fn(NaiveDate, &RunManifest) -> bool,
     ) -> Result<Option<Self>, RunError> {
         for commit in history {
             let Some(run) = run_manifest(target, &commit.run_id).await? else {
                 continue;
             };
-            let seen = run.as_of.parse::<NaiveDate>().ok();
-            if let Some(seen) = seen.filter(|seen| *seen < as_of) {
+            let Ok(as_of) = run.as_of.parse::<NaiveDate>() else {
+                continue;
+            };
+            if is_wanted(as_of, &run) {
                 let published = Published::at(target, commit.clone()).await?;
                 return Ok(Some(Self {
-                    as_of: seen,
+                    as_of,
                     published,
                     kept: run.checks.iter().filter_map(rows_kept).collect(),
                 }));
@@ -85,6 +114,24 @@ impl Previous {
             estimates: rows.iter().flat_map(estimates).collect(),
         }))
     }
+}
+
+/// Whether two runs read the same objects, as far as that can be told before they are read: by their checksums where both are known,
+/// or else by the store's tags.
+fn are_same(then: &[SourceManifest], now: &[SourceManifest]) -> bool {
+    let is_same_object = |(then, now): (&ObjectManifest, &ObjectManifest)| {
+        let by_content = match (&then.sha256, &now.sha256) {
+            (Some(then), Some(now)) => then == now,
+            _ => then.e_tag == now.e_tag && then.version == now.version,
+        };
+        by_content && then.path == now.path && then.bytes == now.bytes
+    };
+    let is_same_source = |(then, now): (&SourceManifest, &SourceManifest)| {
+        then.name == now.name
+            && then.objects.len() == now.objects.len()
+            && then.objects.iter().zip(&now.objects).all(is_same_object)
+    };
+    then.len() == now.len() && then.iter().zip(now).all(is_same_source)
 }
 
 /// The commits that a run looks back at, newest first: for a replay those before the run that it repeats, so that it compares

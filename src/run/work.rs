@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use datafusion::common::runtime::SpawnedTask;
-use tempfile::TempDir;
 
 use super::RunOptions;
 use super::address::Addresses;
 use super::error::RunError;
 use super::events::{Event, Events};
+use super::folder::WorkFolder;
 use super::reuse::Reuse;
 use super::sources::{Slices, is_text};
 use crate::engine::{Session, SessionOptions};
@@ -49,7 +49,7 @@ pub(super) struct RunAtWork<'a> {
     days: FitContext,
     values: BTreeMap<String, ParameterValue>,
     /// Gone when the run is, with all tables between stages.
-    folder: TempDir,
+    folder: WorkFolder,
 }
 
 impl<'a> RunAtWork<'a> {
@@ -60,13 +60,11 @@ impl<'a> RunAtWork<'a> {
         events: &'a Events,
         pool: Pool,
     ) -> Result<Self, RunError> {
-        let folder = match &options.work_folder {
-            Some(folder) => TempDir::with_prefix_in("cvm-", folder),
-            None => TempDir::with_prefix("cvm-"),
-        };
-        let folder = folder.map_err(|source| RunError::Machine {
-            what: "a work folder",
-            source,
+        let folder = WorkFolder::make(options.work_folder.as_deref()).map_err(|source| {
+            RunError::Machine {
+                what: "a work folder",
+                source,
+            }
         })?;
         let session = Session::for_run(&SessionOptions {
             threads: options.threads,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::cell::Value;
-use super::drift::{Drift, Verdict};
+use super::drift::{Drift, Fits, Verdict};
 use super::error::SourceError;
 use super::format::{FormatEntry, PieceReader, PieceScan, SourceFormat};
 use super::set_aside::{Entry, raw_text};
@@ -78,6 +78,7 @@ impl SourceFormat for Csv {
             layout,
             cells: Cells::default(),
             values: vec![Value::Null; table.columns.len()],
+            fits: Fits::new(table.columns.len()),
             table,
         };
         Ok(Box::new(TextReader::new(
@@ -131,6 +132,7 @@ struct CsvRecords {
     layout: Option<Layout>,
     cells: Cells,
     values: Vec<Value>,
+    fits: Fits,
 }
 
 /// Why a row does not fit: the declared column, if it is one column's fault, and the reason.
@@ -171,7 +173,8 @@ impl CsvRecords {
     }
 
     /// Parses every declared column, also those that nobody asked for: whether a row fits must not depend on who reads it.
-    fn parse(&mut self, text: &[u8], record: Option<&str>) -> Result<(), Misfit> {
+    /// Those behind the first that does not fit are parsed too, so that each column is judged by all of its values.
+    fn parse(&mut self, text: &[u8], record: Option<&str>, line: u64) -> Result<(), Misfit> {
         let Some(layout) = &self.layout else {
             return Ok(());
         };
@@ -193,20 +196,33 @@ impl CsvRecords {
             .zip(&layout.cells)
             .zip(&mut self.values)
             .enumerate();
+        let mut first: Option<Misfit> = None;
         for (at, ((column, cell), value)) in columns {
             if self.nulls.contain(self.cells.bytes(text, *cell)) {
-                if column.required {
-                    return Err((Some(at), "no value, but one is required".to_owned()));
-                }
                 *value = Value::Null;
+                if column.required && first.is_none() {
+                    first = Some((Some(at), "no value, but one is required".to_owned()));
+                }
                 continue;
             }
-            let Some(cell) = self.cells.text(text, record, *cell) else {
-                return Err((Some(at), "not valid UTF-8".to_owned()));
+            let parsed = match self.cells.text(text, record, *cell) {
+                Some(cell) => column.parse(cell),
+                None => Err("not valid UTF-8".to_owned()),
             };
-            *value = column.parse(cell).map_err(|reason| (Some(at), reason))?;
+            match parsed {
+                Ok(parsed) => {
+                    *value = parsed;
+                    self.fits.fit(at);
+                }
+                Err(reason) => {
+                    self.fits.misfit(at, line, &reason);
+                    if first.is_none() {
+                        first = Some((Some(at), reason));
+                    }
+                }
+            }
         }
-        Ok(())
+        first.map_or(Ok(()), Err)
     }
 }
 
@@ -245,7 +261,7 @@ impl Records for CsvRecords {
         }
         let content = text.get(..content).unwrap_or_default();
         let record = std::str::from_utf8(content).ok();
-        match self.parse(content, record) {
+        match self.parse(content, record, line) {
             Ok(()) => {
                 let cells = self.layout.as_ref().map_or(&[][..], |layout| &layout.cells);
                 rows.keep(line, &self.values, |column| {
@@ -270,6 +286,10 @@ impl Records for CsvRecords {
             let warning = format!("{}: {} is empty", self.table.source, rows.file());
             self.table.tally.warn(rows.file(), warning);
         }
-        Ok(())
+        let drift = Drift {
+            unfit: self.fits.unfit(&self.table.columns),
+            ..Drift::default()
+        };
+        drift.judge(&self.table, rows.file()).map(drop)
     }
 }

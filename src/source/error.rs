@@ -63,10 +63,7 @@ pub enum SourceError {
         objects: String,
     },
     /// The columns of an object are not those that are declared.
-    #[error(
-        "{table}: the columns of {file} are not those that are declared: {changes}. Mend the declaration, or say \
-         schema_drift: ignore_new or set_aside"
-    )]
+    #[error("{table}: the columns of {file} are not those that are declared: {changes}. {remedy}")]
     Drift {
         /// The raw table.
         table: String,
@@ -74,6 +71,8 @@ pub enum SourceError {
         file: String,
         /// Each column that is missing, new or of another type.
         changes: String,
+        /// What to do.
+        remedy: &'static str,
     },
     /// A header names a declared column twice.
     #[error("{table}: {file} has the column `{column}` more than once")]
@@ -113,7 +112,8 @@ pub enum SourceError {
     /// More rows were set aside than the declaration allows.
     #[error(
         "{table}: {set_aside} of {read} rows were set aside ({share}), more than max_bad_share allows \
-         ({bound}); the first: {examples}"
+         ({bound}); the first: {examples}. Look at these lines and mend the files or the declaration; max_bad_share of \
+         the table or its source file bounds how many may be set aside"
     )]
     TooManyBad {
         /// The raw table.

@@ -12,8 +12,8 @@
 //!   not fit; nothing becomes null or is rounded in silence.
 //! - Counts and rows set aside do not depend on what SQL asks for, how often it scans, or how many threads there are.
 //! - No object is held whole in memory.
-//! - What is wrong with an object as a whole (a column that is gone, a quote that is never closed, a gzip file cut off) is
-//!   an error that names it: there is no telling how many rows it had.
+//! - What is wrong with an object as a whole (a column that is gone or of another type, a quote that is never closed, a gzip
+//!   file cut off) is an error that names it: there is no telling how many rows it had.
 //!
 //! To add a format: a file with a `FormatEntry`, and a line in [`FORMATS`].
 

@@ -9,9 +9,10 @@ use memchr::memchr;
 use serde::de::IgnoredAny;
 
 use super::cell::{Value, shown};
-use super::drift::Drift;
+use super::drift::{Drift, Fits, one_of};
 use super::error::SourceError;
 use super::format::{FormatEntry, PieceReader, PieceScan, SourceFormat};
+use super::number;
 use super::set_aside::{Entry, raw_text};
 use super::table::Table;
 use super::text::{Records, Rows, Step, TextReader};
@@ -53,6 +54,7 @@ impl SourceFormat for Ndjson {
             cells: vec![Cell::Absent; columns],
             values: vec![Value::Null; columns],
             seen: vec![false; columns],
+            fits: Fits::new(columns),
             new: BTreeSet::new(),
             new_bytes: 0,
             texts: Vec::new(),
@@ -86,6 +88,7 @@ struct NdjsonRecords {
     texts: Vec<String>,
     /// Which declared columns any line had.
     seen: Vec<bool>,
+    fits: Fits,
     /// The keys that lines had and that are not declared.
     new: BTreeSet<String>,
     new_bytes: usize,
@@ -96,7 +99,7 @@ struct NdjsonRecords {
 type Misfit = (Option<usize>, String);
 
 impl NdjsonRecords {
-    fn parse(&mut self, line: &str) -> Result<(), Misfit> {
+    fn parse(&mut self, line: &str, number: u64) -> Result<(), Misfit> {
         // Whether it is JSON is for a JSON parser to say; finding the keys of what is JSON is simple then. Numbers are read
         // from their text, because a parser would make doubles of decimals.
         serde_json::from_str::<IgnoredAny>(line).map_err(|error| {
@@ -117,28 +120,18 @@ impl NdjsonRecords {
             text: line,
             at: line.find('{').map_or(line.len(), |at| at + 1),
         };
+        // Values behind the first that does not fit are read too, so that each column is judged by all of its values.
+        let mut first: Option<Misfit> = None;
         while let Some((key, start, end)) = members.next() {
-            let Some(key) = text_of(key) else {
-                return Err((None, format!("a key has {NO_CHARACTER}")));
-            };
-            let Some(column) = self.table.columns.iter().position(|c| c.name == key) else {
-                if self.table.tolerance.schema_drift == SchemaDrift::SetAside {
-                    return Err((None, format!("{} is no declared column", shown(&key))));
-                }
-                if self.new_bytes < NEW_KEYS_BYTES && !self.new.contains(key.as_ref()) {
-                    self.new_bytes += key.len();
-                    self.new.insert(key.into_owned());
-                }
-                continue;
-            };
-            if self.cells.get(column) != Some(&Cell::Absent) {
-                return Err((
-                    Some(column),
-                    "the key stands twice in the object".to_owned(),
-                ));
+            let member = (key, start, end);
+            if let Err(misfit) = self.member(line, number, member)
+                && first.is_none()
+            {
+                first = Some(misfit);
             }
-            self.take(line, column, start, end)
-                .map_err(|reason| (Some(column), reason))?;
+        }
+        if let Some(misfit) = first {
+            return Err(misfit);
         }
         for (at, column) in self.table.columns.iter().enumerate() {
             if column.required && self.values.get(at) == Some(&Value::Null) {
@@ -146,6 +139,38 @@ impl NdjsonRecords {
             }
         }
         Ok(())
+    }
+
+    /// Takes a member of an object: its key, with the quotes, and where its value begins and ends.
+    fn member(
+        &mut self,
+        line: &str,
+        number: u64,
+        (key, start, end): (&str, usize, usize),
+    ) -> Result<(), Misfit> {
+        let Some(key) = text_of(key) else {
+            return Err((None, format!("a key has {NO_CHARACTER}")));
+        };
+        let Some(column) = self.table.columns.iter().position(|c| c.name == key) else {
+            if self.table.tolerance.schema_drift == SchemaDrift::SetAside {
+                return Err((None, format!("{} is no declared column", shown(&key))));
+            }
+            if self.new_bytes < NEW_KEYS_BYTES && !self.new.contains(key.as_ref()) {
+                self.new_bytes += key.len();
+                self.new.insert(key.into_owned());
+            }
+            return Ok(());
+        };
+        if self.cells.get(column) != Some(&Cell::Absent) {
+            return Err((
+                Some(column),
+                "the key stands twice in the object".to_owned(),
+            ));
+        }
+        self.take(line, column, start, end).map_err(|reason| {
+            self.fits.misfit(column, number, &reason);
+            (Some(column), reason)
+        })
     }
 
     /// Takes the JSON value from `start` to `end` as the value of a column.
@@ -173,17 +198,26 @@ impl NdjsonRecords {
         let Some(column) = self.table.columns.get(at) else {
             return Ok(());
         };
-        let is_nested = json.starts_with(['{', '[']);
-        let value = if json == "null" {
-            Value::Null
-        } else if is_nested && column.sql_type != SqlType::Varchar {
-            return Err(format!("an object or array is not a {}", column.sql_type));
-        } else {
-            column.parse(text)?
-        };
+        if json == "null" {
+            return Ok(());
+        }
+        if let Some(other) = other_than(column.sql_type, json) {
+            let wanted = one_of(column.sql_type);
+            return Err(format!("{} is {other}, not {wanted}", shown(json)));
+        }
+        let value = column.parse(text).or_else(|reason| {
+            // JSON's own way to write numbers, which no declaration has to allow. Text is taken as it stands.
+            let is_exact = matches!(column.sql_type, SqlType::Bigint | SqlType::Decimal { .. });
+            let plain = match is_exact && !json.starts_with('"') {
+                true => number::without_exponent(json),
+                false => None,
+            };
+            plain.map_or(Err(reason), |plain| column.parse(&plain))
+        })?;
         if let Some(place) = self.values.get_mut(at) {
             *place = value;
         }
+        self.fits.fit(at);
         self.texts.extend(unescaped);
         Ok(())
     }
@@ -210,7 +244,7 @@ impl Records for NdjsonRecords {
             return Ok(step);
         }
         let parsed = match std::str::from_utf8(content) {
-            Ok(content) => self.parse(content).map(|()| content),
+            Ok(content) => self.parse(content, line).map(|()| content),
             Err(_) => Err((None, "not valid UTF-8".to_owned())),
         };
         match parsed {
@@ -244,21 +278,35 @@ impl Records for NdjsonRecords {
         let unseen: Vec<String> = unseen.map(|(column, _)| column.name.clone()).collect();
         // Writers leave out keys without a value, so that a key that no line has is no fault by itself. Where others came
         // instead it may have been renamed.
-        if self.new.is_empty() {
+        let missing = if self.new.is_empty() {
             for name in unseen {
                 self.table.tally.warn(
                     file,
                     format!("{source}: no line of {file} has the key `{name}`"),
                 );
             }
-            return Ok(());
-        }
+            Vec::new()
+        } else {
+            unseen
+        };
         let drift = Drift {
-            missing: unseen,
+            missing,
             new: self.new.iter().cloned().collect(),
-            retyped: Vec::new(),
+            unfit: self.fits.unfit(&self.table.columns),
+            ..Drift::default()
         };
         drift.judge(&self.table, file).map(drop)
+    }
+}
+
+/// What a JSON value is that no value of this type can be; none where its text is to be parsed. A number is text, too: many
+/// systems write their identifiers so.
+fn other_than(sql_type: SqlType, json: &str) -> Option<&'static str> {
+    match json.as_bytes().first()? {
+        b'{' => Some("an object"),
+        b'[' => Some("an array"),
+        b't' | b'f' if sql_type == SqlType::Varchar => Some("a boolean"),
+        _ => None,
     }
 }
 

@@ -205,6 +205,40 @@ fn unscaled(text: &[u8], scale: u8) -> Unscaled {
     }
 }
 
+/// The digits before and behind the point that a number written out may have at most; no type has as many.
+const MOST_DIGITS: usize = 40;
+
+/// A JSON number that has an exponent, written out without it; none where it has none, or far more digits than any type.
+pub(crate) fn without_exponent(json: &str) -> Option<String> {
+    let (mantissa, exponent) = json.split_once(['e', 'E'])?;
+    let exponent: i64 = exponent.parse().ok()?;
+    let (minus, unsigned) = match mantissa.strip_prefix('-') {
+        Some(unsigned) => ("-", unsigned),
+        None => ("", mantissa),
+    };
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let digits = format!("{whole}{fraction}");
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let most = i64::try_from(MOST_DIGITS).ok()?;
+    let point = i64::try_from(whole.len()).ok()?.checked_add(exponent)?;
+    if whole.is_empty() || digits.len() > MOST_DIGITS || !(-most..=most).contains(&point) {
+        return None;
+    }
+    let point_at = usize::try_from(point).unwrap_or(0);
+    if point <= 0 {
+        let zeros = usize::try_from(-point).ok()?;
+        Some(format!("{minus}0.{}{digits}", "0".repeat(zeros)))
+    } else if point_at >= digits.len() {
+        let zeros = point_at - digits.len();
+        Some(format!("{minus}{digits}{}", "0".repeat(zeros)))
+    } else {
+        let (whole, fraction) = digits.split_at(point_at);
+        Some(format!("{minus}{whole}.{fraction}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,6 +312,36 @@ mod tests {
             Ok(999_999_999_999_999_999)
         );
         assert!(decimal("1000000000000000000", 18, 0, PLAIN).is_err());
+    }
+
+    #[test]
+    fn exponents_are_written_out() {
+        for (json, plain) in [
+            ("1e2", "100"),
+            ("-1E+2", "-100"),
+            ("1.25e1", "12.5"),
+            ("1.25e2", "125"),
+            ("1.25e3", "1250"),
+            ("125e-2", "1.25"),
+            ("-125e-3", "-0.125"),
+            ("125e-5", "0.00125"),
+            ("0e0", "0"),
+        ] {
+            assert_eq!(without_exponent(json).as_deref(), Some(plain), "{json}");
+        }
+        let long = format!("{}e1", "1".repeat(41));
+        for json in [
+            "12",
+            "1.5",
+            "true",
+            "false",
+            "1e400",
+            "1e-400",
+            "1e99999999999999999999",
+            &long,
+        ] {
+            assert_eq!(without_exponent(json), None, "{json}");
+        }
     }
 
     #[test]

@@ -190,13 +190,15 @@ async fn files_that_do_not_fit_as_a_whole_are_errors() {
             &whole,
             one("id", "bigint"),
             "shop.orders: the columns of a.parquet are not those that are declared: `id` is Float64, which cannot be \
-             read as bigint without loss. Mend the declaration, or say schema_drift: ignore_new or set_aside",
+             read as bigint without loss. Mend the file or the declared type or format, or say schema_drift: set_aside, \
+             which sets its rows aside as far as max_bad_share allows",
         ),
         (
             &whole,
             one("key", "double"),
             "shop.orders: the columns of a.parquet are not those that are declared: `key` is missing (is it `id` now?); \
-             `id` is new. Mend the declaration, or say schema_drift: ignore_new or set_aside",
+             `id` is new. Mend the file or the declaration, or say schema_drift: set_aside, which sets its rows \
+             aside as far as max_bad_share allows",
         ),
         (
             &torn,

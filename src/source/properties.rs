@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::split::{Cells, Dialect, Split};
-use super::tests::{ORDERS, Raw, drifting, memory};
+use super::tests::{Raw, drifting, memory};
 
 const COMMAS: Dialect = Dialect {
     delimiter: Some(b','),
@@ -161,7 +161,7 @@ proptest! {
         let (records, is_unclosed) = records(COMMAS, &text, usize::MAX / 2);
         let rows = records.iter().filter(|(_, _, is_blank, _)| !is_blank).count();
         let expected = (!is_unclosed).then_some(rows as u64);
-        prop_assert_eq!(rows_read("a.csv", &object, ORDERS), expected);
+        prop_assert_eq!(rows_read("a.csv", &object, &drifting("set_aside")), expected);
     }
 
     #[test]

@@ -34,6 +34,7 @@ use super::selection::Selection;
 use super::set_aside::SetAside;
 use super::table::{Object, Part, Piece, Table, Tolerance, schema};
 use super::tally::{ObjectInfo, SourceTally};
+use crate::spec::share::rows_of_share;
 use crate::spec::source::RawTable;
 use crate::store::Store;
 
@@ -221,8 +222,7 @@ impl RawTableProvider {
     /// [`SourceError::TooManyBad`], with the first three rows.
     pub fn check_share(&self) -> Result<(), SourceError> {
         let (tally, counts) = (&self.table.tally, self.table.tally.counts());
-        let allowed = tally.max_bad_share() * counts.rows_read as f64;
-        if counts.rows_set_aside as f64 <= allowed {
+        if counts.rows_set_aside <= rows_of_share(tally.max_bad_share(), counts.rows_read) {
             return Ok(());
         }
         let percent = |share: f64| format!("{:.2} %", share * 100.0).into();

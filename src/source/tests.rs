@@ -274,7 +274,8 @@ async fn an_object_damaged_as_a_whole_is_an_error_that_names_it() {
             "d.csv",
             b"id,date,amount,note\n1,,,\n",
             "shop.orders: the columns of d.csv are not those that are declared: `day` is missing (is it `date` now?); \
-             `date` is new. Mend the declaration, or say schema_drift: ignore_new or set_aside",
+             `date` is new. Mend the file or the declaration, or say schema_drift: set_aside, which sets its rows \
+             aside as far as max_bad_share allows",
         ),
         (
             "e.csv",
@@ -381,7 +382,8 @@ async fn too_many_bad_rows_are_an_error_with_examples() {
         "shop.orders: 4 of 44 rows were set aside (9.09 %), more than max_bad_share allows (1.00 %); the first: \
          c.csv:12 day: `2024-13-02` is not an ISO 8601 date; \
          c.csv:23 day: `2024-13-02` is not an ISO 8601 date; \
-         c.csv:34 day: `2024-13-02` is not an ISO 8601 date"
+         c.csv:34 day: `2024-13-02` is not an ISO 8601 date. Look at these lines and mend the files or the declaration; \
+         max_bad_share of the table or its source file bounds how many may be set aside"
     );
 }
 
@@ -455,6 +457,11 @@ async fn json_lines() {
 {"id": 9, "id": 10}
 {"amount": 1}
 {"id":11,"amount":12345678901234567.89}
+{"id": 12, "note": 7.10}
+{"id": 13, "note": true}
+{"id": 1.4e1, "amount": "1e2"}
+{"id": 15, "amount": 1e-3}
+{"id": 1e400}
 "#;
     let store = memory(&[("a.ndjson", text)]).await;
     let yaml = drifting("ignore_new")
@@ -465,13 +472,14 @@ async fn json_lines() {
         raw.sql("select id, day, amount, note, _line from orders order by id")
             .await,
         table(
-            r#"+----+------------+--------+-----------------+-------+
-               | id | day        | amount | note            | _line |
-               +----+------------+--------+-----------------+-------+
-               | 1  | 2024-01-02 | 2.50   | café "x"        | 1     |
-               | 2  |            | 0.10   |                 | 2     |
-               | 7  |            | 3.00   | {"a": ["}", 1]} | 8     |
-               +----+------------+--------+-----------------+-------+"#
+            r#"+----+------------+--------+----------+-------+
+               | id | day        | amount | note     | _line |
+               +----+------------+--------+----------+-------+
+               | 1  | 2024-01-02 | 2.50   | café "x" | 1     |
+               | 2  |            | 0.10   |          | 2     |
+               | 6  |            | 100.00 |          | 7     |
+               | 12 |            |        | 7.10     | 13    |
+               +----+------------+--------+----------+-------+"#
         )
     );
     assert_eq!(
@@ -480,12 +488,16 @@ async fn json_lines() {
             r#"a.ndjson:4 id: `17850.0` is not a bigint | {"id": 17850.0}"#,
             "a.ndjson:5 : no JSON object | [1]",
             r#"a.ndjson:6 : no JSON: EOF while parsing an object at column 9 | {"id": 5,"#,
-            r#"a.ndjson:7 amount: `1e2` is not a number | {"id": 6, "amount": 1e2}"#,
-            r#"a.ndjson:9 day: an object or array is not a date | {"id": 8, "day": ["2024-01-02"]}"#,
+            r#"a.ndjson:8 note: `{"a": ["}", 1]}` is an object, not text | {"id": 7, "note": {"a": ["}", 1]}, "amount": 3}"#,
+            r#"a.ndjson:9 day: `["2024-01-02"]` is an array, not a date | {"id": 8, "day": ["2024-01-02"]}"#,
             r#"a.ndjson:10 id: the key stands twice in the object | {"id": 9, "id": 10}"#,
             r#"a.ndjson:11 id: no value, but one is required | {"amount": 1}"#,
             r#"a.ndjson:12 amount: `12345678901234567.89` is too large for decimal(10,2) | {"id":11,"amount":12345678901234567.89}"#,
+            r#"a.ndjson:14 note: `true` is a boolean, not text | {"id": 13, "note": true}"#,
+            r#"a.ndjson:15 amount: `1e2` is not a number | {"id": 1.4e1, "amount": "1e2"}"#,
+            r#"a.ndjson:16 amount: `0.001` has more than 2 digits behind the point | {"id": 15, "amount": 1e-3}"#,
+            r#"a.ndjson:17 id: `1e400` is not a bigint | {"id": 1e400}"#,
         ]
     );
-    assert_eq!(raw.counts(), (11, 3, 8));
+    assert_eq!(raw.counts(), (16, 4, 12));
 }

@@ -9,6 +9,7 @@ pub mod problem;
 pub mod project;
 pub mod schema;
 pub mod scheme;
+pub mod share;
 mod shown;
 pub mod source;
 pub mod table;

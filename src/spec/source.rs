@@ -90,12 +90,14 @@ impl RawTable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SchemaDrift {
-    /// The run stops and names every column that is new, missing, renamed or of another type.
+    /// The run stops and names every column that is new, missing, renamed or of another type. A column of text is of another
+    /// type where it has ten values or more and none fits.
     #[default]
     Refuse,
     /// New columns are ignored, with a warning; anything else stops the run.
     IgnoreNew,
-    /// The rows of such an object are set aside; of NDJSON each row that has a new key. `max_bad_share` bounds how many.
+    /// The rows of such an object are set aside; of NDJSON each row that has a new key, of text of another type each row with a
+    /// value that does not fit. `max_bad_share` bounds how many.
     SetAside,
 }
 

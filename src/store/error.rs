@@ -1,7 +1,7 @@
 //! What can go wrong with a store, and whether trying again can help.
 
 use std::error::Error;
-use std::io;
+use std::{io, iter};
 
 use object_store::client::{HttpError, HttpErrorKind};
 
@@ -66,7 +66,7 @@ pub enum StoreError {
         reason: String,
     },
     /// A request failed, after retries where they make sense.
-    #[error("cannot reach `{url}`")]
+    #[error("cannot reach `{url}`{}", hint(source))]
     Access {
         /// The URL of the object or path.
         url: String,
@@ -94,6 +94,26 @@ impl StoreError {
                 ..
             }
         )
+    }
+}
+
+/// What a person can do about an error, to stand behind what failed; empty where the error itself says it.
+pub(crate) fn hint(error: &object_store::Error) -> &'static str {
+    use object_store::Error as E;
+    let error_itself: &(dyn Error + 'static) = error;
+    let causes = iter::successors(Some(error_itself), |error| (*error).source());
+    let status = causes
+        .map(ToString::to_string)
+        .find_map(|text| status_of(&text));
+    match (error, status) {
+        (E::Unauthenticated { .. }, _) | (_, Some(401)) => {
+            "; the store does not know these credentials: look at the store's `options` and the provider's variables"
+        }
+        (E::PermissionDenied { .. }, _) | (_, Some(403)) => {
+            "; whoever these credentials are may not do that: grant it, or give others by the store's `options` or the provider's \
+             variables"
+        }
+        _ => "",
     }
 }
 
@@ -172,6 +192,24 @@ mod tests {
             store: "S3",
             source: source.into(),
         }
+    }
+
+    #[test]
+    fn who_is_refused_is_told_to_look_at_credentials() {
+        let refused = StoreError::Access {
+            url: "s3://lake/raw".to_owned(),
+            source: generic("Server returned non-2xx status code: 403 Forbidden: AccessDenied"),
+        };
+        assert!(
+            refused.to_string().starts_with(
+                "cannot reach `s3://lake/raw`; whoever these credentials are may not do that"
+            ),
+            "{refused}"
+        );
+        assert_eq!(
+            hint(&generic("Server returned non-2xx status code: 500 No")),
+            ""
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ use object_store::ObjectStore;
 use object_store::path::{Path, PathPart};
 
 pub use error::StoreError;
-pub(crate) use error::classify;
+pub(crate) use error::{classify, hint};
 pub use open::open;
 pub(crate) use secrets::{redacted, redacted_json, remember_header, remember_secret};
 
