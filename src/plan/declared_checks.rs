@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::catalogue::SqlTable;
 use super::check::is_name;
 use super::compile::Compiling;
-use super::planned_check::{CheckKind, PlannedCheck, ROWS};
+use super::planned_check::{CheckKind, ENOUGH, EXPECTED, NEWEST, PlannedCheck, ROWS, TOTAL};
 use super::relationship::Compared;
 use super::{Layer, entity, source_checks};
 use crate::engine::types::quoted;
@@ -278,6 +278,11 @@ impl About<'_> {
 
     fn freshness(&self, declared: &Spanned<Freshness>) -> Result<Query, Box<Problem>> {
         let Freshness { column, days } = &declared.value;
+        if *days == 0 {
+            let message = "`days: 0` never holds: the as-of day itself is not looked at".to_owned();
+            let help = "write 1 for a row of the day before";
+            return Err(Box::new(self.fault(declared.at, message, help)));
+        }
         let day = match self.column(column, declared.at)? {
             SqlType::Date => quoted(column),
             SqlType::Timestamp => format!("local_date({}, $timezone)", quoted(column)),
@@ -289,18 +294,18 @@ impl About<'_> {
         };
         Ok(Query {
             sql: format!(
-                "select newest from (select max({day}) as newest from {} where {day} < $as_of) as days \
-                 where newest is null or newest < $as_of - {days}",
+                "select {NEWEST}, $as_of - {days} as {ENOUGH} \
+                 from (select max({day}) as {NEWEST} from {} where {day} < $as_of) as days \
+                 where {NEWEST} is null or {NEWEST} < $as_of - {days}",
                 self.table
             ),
-            columns: IndexMap::from([(
-                "newest".to_owned(),
-                column_of(
-                    SqlType::Date,
-                    "Day of the newest row; null where there is none.",
-                ),
-            )]),
-            key: vec!["newest".to_owned()],
+            columns: [
+                (NEWEST, "Day of the newest row; null where there is none."),
+                (ENOUGH, "The first day that would have been new enough."),
+            ]
+            .map(|(name, told)| (name.to_owned(), column_of(SqlType::Date, told)))
+            .into(),
+            key: vec![NEWEST.to_owned()],
             kind: CheckKind::Freshness,
         })
     }
@@ -373,13 +378,13 @@ impl About<'_> {
             expected.push(format!("{name}.total"));
         }
         let columns = [
-            ("total", "The sum over this table."),
-            ("expected", "The sums that it should equal."),
+            (TOTAL, "The sum over this table."),
+            (EXPECTED, "The sums that it should equal."),
             ("difference", "total − expected."),
         ];
         Ok(Query {
             sql: format!(
-                "select cast(total as varchar) as total, cast(expected as varchar) as expected, \
+                "select cast(total as varchar) as {TOTAL}, cast(expected as varchar) as {EXPECTED}, \
                  cast(total - expected as varchar) as difference from (select t0.total, \
                  cast({} as {SUM}) as expected from {}) as sums where abs(total - expected) > {tolerance}",
                 expected.join(" + "),
@@ -389,7 +394,7 @@ impl About<'_> {
             columns: columns
                 .map(|(name, told)| (name.to_owned(), column_of(SqlType::Varchar, told)))
                 .into(),
-            key: vec!["total".to_owned()],
+            key: vec![TOTAL.to_owned()],
             kind: CheckKind::Reconciliation,
         })
     }

@@ -2,13 +2,20 @@
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 
+use crate::engine::text_of;
 use crate::spec::check::RowCount;
 
 /// How many rows share what a row of a check of `unique` tells, and how many a table has.
 pub(super) const ROWS: &str = "rows";
+/// The day of the newest row, and the first day that would do.
+pub(super) const NEWEST: &str = "newest";
+pub(super) const ENOUGH: &str = "new_enough";
+/// A sum, and what it should be.
+pub(super) const TOTAL: &str = "total";
+pub(super) const EXPECTED: &str = "expected";
 
 /// What a check asks.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,6 +65,46 @@ impl CheckKind {
             _ => found.num_rows() as u64,
         }
     }
+
+    /// What a check of a table's newest row or of a sum found: `found` is what its query gave, which is nothing where the check holds.
+    pub fn told(self, found: Option<&RecordBatch>) -> String {
+        let amiss = found.and_then(|found| amiss(self, found));
+        let otherwise = match (self, found) {
+            (Self::Freshness, None) => "the newest row is new enough",
+            (Self::Freshness, Some(_)) => "the newest row is too old",
+            (Self::Reconciliation, None) => "the sums agree",
+            (Self::Reconciliation, Some(_)) => "the sums differ",
+            (_, None) => "it holds",
+            (_, Some(_)) => "it is broken",
+        };
+        amiss.unwrap_or_else(|| otherwise.to_owned())
+    }
+}
+
+/// What a check of a table as a whole found amiss, of which its query gave `found`; nothing of other checks.
+fn amiss(kind: CheckKind, found: &RecordBatch) -> Option<String> {
+    let cell = |name: &str| {
+        let column = found.column_by_name(name)?;
+        (!column.is_empty() && column.is_valid(0)).then(|| text_of(column.as_ref(), 0))
+    };
+    match kind {
+        CheckKind::Freshness => {
+            let enough = cell(ENOUGH)?;
+            Some(match cell(NEWEST) {
+                Some(newest) => {
+                    format!("the newest row is too old: it is of {newest}, and {enough} would do")
+                }
+                None => {
+                    format!("there is no row before the as-of day, and one of {enough} would do")
+                }
+            })
+        }
+        CheckKind::Reconciliation => {
+            let (total, expected) = (cell(TOTAL)?, cell(EXPECTED)?);
+            Some(format!("the sums differ: {total} is not {expected}"))
+        }
+        _ => None,
+    }
 }
 
 /// A check that a run makes: the stage of its name gives the rows that break it.
@@ -91,7 +138,7 @@ pub fn check_results_schema() -> SchemaRef {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Int64Array, StringArray};
+    use arrow::array::{ArrayRef, Date32Array, Int64Array, StringArray};
 
     use super::*;
 
@@ -103,11 +150,44 @@ mod tests {
         ]);
         let values = StringArray::from(vec!["a", "b"]);
         let rows = Int64Array::from(vec![49, 2]);
-        let columns: Vec<arrow::array::ArrayRef> = vec![Arc::new(values), Arc::new(rows)];
+        let columns: Vec<ArrayRef> = vec![Arc::new(values), Arc::new(rows)];
         let found = RecordBatch::try_new(Arc::new(schema), columns).unwrap();
         assert_eq!(CheckKind::Unique.rows_broken(&found), 51);
         assert_eq!(CheckKind::Unique.rows_broken(&found.slice(1, 1)), 2);
         // Of any other check each row that is given is one that breaks it, whatever its columns are called.
         assert_eq!(CheckKind::Sql.rows_broken(&found), 2);
+    }
+
+    #[test]
+    fn what_was_found_is_told_beside_what_would_do() {
+        let days = |newest: Option<i32>| {
+            let newest: ArrayRef = Arc::new(Date32Array::from(vec![newest]));
+            let enough: ArrayRef = Arc::new(Date32Array::from(vec![20_000]));
+            RecordBatch::try_from_iter([("newest", newest), ("new_enough", enough)]).unwrap()
+        };
+        assert_eq!(
+            CheckKind::Freshness.told(Some(&days(Some(19_990)))),
+            "the newest row is too old: it is of 2024-09-24, and 2024-10-04 would do"
+        );
+        assert_eq!(
+            CheckKind::Freshness.told(Some(&days(None))),
+            "there is no row before the as-of day, and one of 2024-10-04 would do"
+        );
+        assert_eq!(
+            CheckKind::Freshness.told(None),
+            "the newest row is new enough"
+        );
+        let text = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
+        let sums = [
+            ("total", text("10.5000")),
+            ("expected", text("12.0000")),
+            ("difference", text("-1.5000")),
+        ];
+        let sums = RecordBatch::try_from_iter(sums).unwrap();
+        assert_eq!(
+            CheckKind::Reconciliation.told(Some(&sums)),
+            "the sums differ: 10.5000 is not 12.0000"
+        );
+        assert_eq!(CheckKind::Reconciliation.told(None), "the sums agree");
     }
 }

@@ -101,7 +101,8 @@ pub struct Relationship {
 pub struct Freshness {
     /// A column of dates or times. What lies on the as-of day or past it is not looked at.
     pub column: String,
-    /// How many days before the as-of day the newest row may lie; 1 asks for a row of the last day that the run sees.
+    /// How many days before the as-of day the newest row may lie, at least 1, which asks for a row of the last day that the run sees.
+    #[schemars(range(min = 1))]
     pub days: u32,
 }
 
