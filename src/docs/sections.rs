@@ -7,6 +7,7 @@ use crate::spec::source::{Compression, CsvFormat, Delimiter, Format, RawColumn};
 
 use super::block::{Block, Inline, Line, Section, code, labelled, listed, table_id, tables, text};
 use super::declared::Declared;
+use super::tables::kind_of;
 
 pub(super) fn of(plan: &Plan, declared: &Declared) -> Vec<Section> {
     let mut sections = vec![settings(plan)];
@@ -178,8 +179,12 @@ fn published(plan: &Plan) -> Section {
 }
 
 fn checks(plan: &Plan) -> Section {
-    let mut kinds = plan.checks.iter().map(|check| check.kind);
-    let views = match kinds.any(|kind| kind == CheckKind::Contract) {
+    let is_raw = |table: &str| plan.sources.iter().any(|source| source.name == table);
+    let are_views_held = plan.checks.iter().any(|check| {
+        let table = check.table.as_deref();
+        check.kind == CheckKind::Contract && table.is_none_or(|table| !is_raw(table))
+    });
+    let views = match are_views_held {
         true => {
             "to the same by checks of their own, and the key of every table tells its rows apart"
         }
@@ -343,9 +348,11 @@ fn sources(plan: &Plan, declared: &Declared) -> Vec<Section> {
         let mut columns: Vec<Vec<Line>> = Vec::new();
         for (name, column) in &table.columns {
             let column = &column.value;
+            let ends = [column.minimum.as_ref(), column.maximum.as_ref()];
+            let kind = kind_of(column.sql_type, ends, column.accepted_values.as_deref());
             columns.push(vec![
                 code(name),
-                text(column.sql_type.to_string()),
+                text(kind),
                 text(if column.required { "yes" } else { "" }),
                 text(written(column)),
                 text(column.description.as_deref().unwrap_or_default()),
@@ -361,7 +368,15 @@ fn sources(plan: &Plan, declared: &Declared) -> Vec<Section> {
                 text(""),
             ]);
         }
-        let mut facts = vec![
+        let mut facts = Vec::new();
+        let grain = table.grain.as_ref();
+        facts.extend(grain.map(|grain| labelled("Grain", text(grain))));
+        if !table.key.is_empty() {
+            let key = table.key.iter();
+            let key = key.map(|column| Inline::Code(column.value.clone()));
+            facts.push(labelled("Key", listed(key, "")));
+        }
+        facts.extend([
             labelled("Objects (store/path)", code(place)),
             labelled("Format", text(format_of(&table.format))),
             labelled(
@@ -376,7 +391,7 @@ fn sources(plan: &Plan, declared: &Declared) -> Vec<Section> {
                 "Read by",
                 tables(readers.map(|stage| &stage.name), "nobody"),
             ),
-        ];
+        ]);
         facts.extend(checks_of(plan, &source.name));
         let blocks = vec![
             Block::Line(text(&table.description)),

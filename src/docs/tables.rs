@@ -9,6 +9,7 @@ use crate::plan::{
 use crate::score::{calibration_schema, fits_schema};
 use crate::source::set_aside_schema;
 use crate::spec::check::Severity;
+use crate::spec::{Literal, Spanned, SqlType};
 
 use super::block::{
     Block, Inline, Line, Section, code, labelled, listed, origins, table_id, tables, text,
@@ -108,6 +109,10 @@ fn head(plan: &Plan, declared: &Declared, stage: &PlannedStage) -> Vec<Block> {
                 "Rows that may break it",
                 text(check.max_rows.to_string()),
             ));
+            if let (Some(share), Some(table)) = (&check.max_share, &check.table) {
+                let told = format!("{} of the rows of {}", share.value, table.value);
+                lines.push(labelled("Share that may", text(told)));
+            }
             lines.push(labelled("Where more do", text(follows)));
             lines.push(labelled("What to do", text(&check.help)));
         }
@@ -154,17 +159,8 @@ fn columns(stage: &PlannedStage) -> Block {
             .iter()
             .map(|(name, column)| {
                 let column = &column.value;
-                let mut kind = column.sql_type.to_string();
-                if let Some(minimum) = column.minimum {
-                    kind.push_str(&format!(", at least {minimum}"));
-                }
-                if let Some(maximum) = column.maximum {
-                    kind.push_str(&format!(", at most {maximum}"));
-                }
-                if let Some(accepted) = &column.accepted_values {
-                    let texts: Vec<_> = accepted.iter().map(|text| text.value.as_str()).collect();
-                    kind.push_str(&format!(", one of {}", texts.join(", ")));
-                }
+                let ends = [column.minimum.as_ref(), column.maximum.as_ref()];
+                let kind = kind_of(column.sql_type, ends, column.accepted_values.as_deref());
                 row(name, kind, column.required, &column.description)
             })
             .collect(),
@@ -183,6 +179,26 @@ fn columns(stage: &PlannedStage) -> Block {
         (None, _) => rows_of(&stage.schema),
     };
     Block::Grid(COLUMNS.to_vec(), rows)
+}
+
+/// The type of a column and the values that it can hold.
+pub(super) fn kind_of(
+    sql_type: SqlType,
+    [minimum, maximum]: [Option<&Literal>; 2],
+    accepted: Option<&[Spanned<Literal>]>,
+) -> String {
+    let mut kind = sql_type.to_string();
+    if let Some(minimum) = minimum {
+        kind.push_str(&format!(", at least {minimum}"));
+    }
+    if let Some(maximum) = maximum {
+        kind.push_str(&format!(", at most {maximum}"));
+    }
+    if let Some(accepted) = accepted {
+        let values: Vec<String> = accepted.iter().map(|it| it.value.to_string()).collect();
+        kind.push_str(&format!(", one of {}", values.join(", ")));
+    }
+    kind
 }
 
 const COLUMNS: [&str; 4] = ["column", "type", "required", "description"];

@@ -114,6 +114,32 @@ async fn checks_of_a_raw_table_are_told_with_it() {
     balanced(&made.html);
 }
 
+#[tokio::test]
+async fn what_a_raw_table_promises_is_told_with_it() {
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    for file in base().files() {
+        let path = "    path: shop/orders/*.csv\n";
+        let told = format!("{path}    grain: one row an order\n    key: [OrderNo]\n");
+        let text = file.text.replace(path, &told).replace(
+            "decimal_separator: \",\"",
+            "decimal_separator: \",\", minimum: 0, maximum: 9",
+        );
+        files.insert(file.path.clone(), text);
+    }
+    let project = Project::from_files(PathBuf::new(), files);
+    let made = documented(&project, "pipelines/shop.yml").await;
+    for told in [
+        "Grain: one row an order\n",
+        "Key: `OrderNo`\n",
+        "decimal(18,2), at least 0, at most 9",
+        r"Checks: [shop.orders\_\_contract](#table-shop-orders__contract), [shop.orders\_\_contract\_key](#table-shop-orders__contract_key)",
+        "held to their own checks alone",
+    ] {
+        assert!(made.markdown.contains(told), "{told}: {}", made.markdown);
+    }
+    balanced(&made.html);
+}
+
 /// Columns of marts that are parameters, counts of rows, or that the SQL itself writes.
 const WITHOUT_ORIGIN: &[&str] = &[
     "as_of_date",

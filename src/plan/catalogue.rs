@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::spec::problem::{At, Problem, SourceText};
 use crate::spec::table::{ContractColumn, TableFile};
-use crate::spec::{Project, SqlType, yaml};
+use crate::spec::{Literal, Project, SqlType, yaml};
 
-use super::declared_checks::OWN_CHECKS;
+use super::declared_checks::{OWN_CHECKS, share_fault};
 use super::{ENTITIES, Layer, RESERVED_TABLES, sql};
 
 /// A SQL file and the contract beside it.
@@ -227,7 +227,22 @@ fn check_fault(layer: Layer, contract: &TableFile, file: &Arc<SourceText>) -> Op
             format!("runs note a check `{name}` of their own"),
             "rename the files",
         ),
-        (Layer::Check, Some(_)) | (_, None) => return None,
+        (Layer::Check, Some(check)) => {
+            let share = check.max_share.as_ref()?;
+            let (at, message, help) = match &check.table {
+                Some(_) => share_fault(share)?,
+                None => (
+                    share.at,
+                    format!(
+                        "the check `{name}` does not say of which table's rows {} is a share",
+                        share.value
+                    ),
+                    "name the table that it is about as `table`, or use `max_rows`",
+                ),
+            };
+            return Some(Problem::new("cvm::plan::check", file, at, message, help));
+        }
+        (_, None) => return None,
         (_, Some(_)) => (
             format!("`{name}` is no check: it does not lie below sql/checks"),
             "move it there, or remove `check:`",
@@ -244,38 +259,62 @@ fn is_own(name: &str) -> bool {
 }
 
 /// What is wrong with the values that a contract accepts in a column, and what to do.
-fn limits_fault(name: &str, column: &ContractColumn) -> Option<(String, &'static str)> {
+pub(super) fn limits_fault(name: &str, column: &ContractColumn) -> Option<(String, &'static str)> {
     let sql_type = column.sql_type;
-    let has_bounds = column.minimum.is_some() || column.maximum.is_some();
-    let is_number = matches!(
-        sql_type,
-        SqlType::Bigint | SqlType::Double | SqlType::Decimal { .. }
-    );
-    let is_text = sql_type == SqlType::Varchar;
-    if has_bounds && !is_number {
-        let message = format!("`minimum` and `maximum` bind numbers, and `{name}` is {sql_type}");
-        return Some((
-            message,
-            "leave them out, or give the texts as `accepted_values`",
-        ));
+    let unfit = |value: &Literal| {
+        let message = format!("`{name}` is {sql_type}, which cannot be held to `{value}`");
+        (message, fitting(sql_type))
+    };
+    let ends = [&column.minimum, &column.maximum];
+    for bound in ends.into_iter().flatten() {
+        if matches!(sql_type, SqlType::Varchar | SqlType::Boolean) {
+            let message = format!(
+                "`minimum` and `maximum` bind numbers and days, and `{name}` is {sql_type}"
+            );
+            let help = "leave them out, or give the texts as `accepted_values`";
+            return Some((message, help));
+        }
+        if !bound.fits(sql_type) {
+            return Some(unfit(bound));
+        }
     }
-    if let (Some(minimum), Some(maximum)) = (column.minimum, column.maximum)
-        && minimum > maximum
+    if let (Some(minimum), Some(maximum)) = (&column.minimum, &column.maximum)
+        && minimum.is_above(maximum)
     {
         let message =
-            format!("`{name}` is to be at least {minimum} and at most {maximum}: no number is");
+            format!("`{name}` is to be at least {minimum} and at most {maximum}: nothing is");
         return Some((message, "exchange the two"));
     }
-    match &column.accepted_values {
-        Some(_) if !is_text => Some((
-            format!("`accepted_values` are texts, and `{name}` is {sql_type}"),
-            "leave them out, or bound the numbers by `minimum` and `maximum`",
-        )),
-        Some(accepted) if accepted.is_empty() => Some((
+    let accepted = column.accepted_values.as_ref()?;
+    if matches!(
+        sql_type,
+        SqlType::Boolean | SqlType::Date | SqlType::Timestamp
+    ) {
+        return Some((
+            format!("`accepted_values` are texts or numbers, and `{name}` is {sql_type}"),
+            "leave them out, or bound days by `minimum` and `maximum`",
+        ));
+    }
+    if accepted.is_empty() {
+        return Some((
             format!("`{name}` accepts no value at all"),
-            "list the texts that it can hold, or leave `accepted_values` out",
-        )),
-        _ => None,
+            "list the values that it can hold, or leave `accepted_values` out",
+        ));
+    }
+    let other = accepted.iter().find(|value| !value.value.fits(sql_type));
+    other.map(|value| unfit(&value.value))
+}
+
+/// What to write as a limit of a column of a type.
+const fn fitting(sql_type: SqlType) -> &'static str {
+    match sql_type {
+        SqlType::Bigint => "write a whole number",
+        SqlType::Double => "write a number",
+        SqlType::Decimal { .. } => {
+            "write a number with no more digits behind the point than the type has"
+        }
+        SqlType::Date | SqlType::Timestamp => "write a day, as in 2024-12-31",
+        SqlType::Varchar | SqlType::Boolean => "write a text; what looks like a number in quotes",
     }
 }
 

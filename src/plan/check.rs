@@ -5,7 +5,9 @@ use crate::spec::SqlType;
 use crate::spec::problem::{Problem, did_you_mean};
 use crate::spec::source::{Format, RawColumn};
 
+use super::catalogue::limits_fault;
 use super::compile::Compiling;
+use super::source_checks::promised;
 use super::{ENTITIES, RESERVED_TABLES, Settings};
 
 const SCHEMES: &[&str] = &[
@@ -235,6 +237,21 @@ pub(super) fn sources(compiling: &mut Compiling<'_>) {
             }
             if let Some(message) = column_fault(column, &declared.value) {
                 fault(declared.at, message, "change the format or the type");
+            }
+            if let Some((message, help)) = limits_fault(column, &promised(&declared.value)) {
+                fault(declared.at, message, help);
+            }
+        }
+        let columns = planned.table.columns.keys();
+        let columns: Vec<&str> = columns
+            .chain(planned.table.partitions.keys())
+            .map(String::as_str)
+            .collect();
+        for key in &planned.table.key {
+            if !columns.contains(&key.value.as_str()) {
+                let message = format!("the key column `{}` is none of the columns", key.value);
+                let help = did_you_mean(&key.value, columns.iter().copied());
+                fault(key.at, message, &help);
             }
         }
         // The reader has the last word on what it could not read; what has a place of its own was told above.

@@ -14,6 +14,7 @@ use crate::spec::{PipelineFile, Project, SourceFile, TableFile};
 
 use super::catalogue::Catalogue;
 use super::graph::Graph;
+use super::relationship::Compared;
 use super::{
     Plan, PlanError, PlannedCheck, PlannedOutput, PlannedSource, RESERVED_TABLES, Work, check,
     definitions, entity, fingerprint, rules, score, type_check,
@@ -29,6 +30,8 @@ pub(super) struct Compiling<'a> {
     pub(super) sources_are_partial: bool,
     pub(super) schemes: Vec<super::ProvenScheme>,
     pub(super) checks: Vec<PlannedCheck>,
+    /// What the checks that are relationships compare, by check.
+    pub(super) relationships: BTreeMap<String, Compared>,
     pub(super) registry: &'a Registry,
     pub(super) session: Session,
     pub(super) problems: Vec<Problem>,
@@ -92,6 +95,7 @@ pub async fn compile(
         sources_are_partial: false,
         schemes: Vec::new(),
         checks: Vec::new(),
+        relationships: BTreeMap::new(),
         registry,
         session: Session::for_planning(),
         problems,

@@ -1,31 +1,38 @@
-//! What contracts promise of tables that are not published, as queries of the rows that break it: for pipelines that say
-//! `contracts: all`.
+//! What contracts promise of tables that are not published, as queries of the rows that break it: of raw tables always, of others
+//! for pipelines that say `contracts: all`.
 
 use std::sync::Arc;
 
 use super::compile::Compiling;
-use super::declared_checks::{
-    About, CheckKind, PlannedCheck, Query, column_of, contract_of, listed,
-};
+use super::declared_checks::{About, Query, column_of, contract_of, listed};
 use super::entity;
+use super::planned_check::{CheckKind, PlannedCheck};
 use crate::engine::ValueLimits;
 use crate::engine::types::quoted;
 use crate::spec::SourceText;
-use crate::spec::SqlType;
 use crate::spec::check::{Severity, TableCheck};
 use crate::spec::pipeline::Strictness;
 use crate::spec::table::TableFile;
 use crate::spec::yaml::Spanned;
+use crate::spec::{Literal, SqlType};
 
 /// The column that says what of a row is not as promised.
 const BROKEN: &str = "broken_promise";
 
-/// Enters the checks that hold `table` to its contract into the catalogue; returns their names. There are none where the pipeline asks
-/// for none, and of published tables, whose rows are held as they are written.
+/// Enters the checks that hold `table` to its contract into the catalogue; returns their names. There are none of raw tables that
+/// promise nothing, none of others where the pipeline asks for none, and none of published tables, whose rows are held as they are
+/// written.
 pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
-    if compiling.pipeline.contracts != Strictness::All || !is_between(compiling, table) {
+    // Raw rows are shown by where they stand: what tells them apart is declared beside that.
+    let raw_key: Option<Vec<String>> = compiling.sources.get(table).map(|source| {
+        let key = source.planned.table.key.iter();
+        key.map(|column| column.value.clone()).collect()
+    });
+    let is_asked = compiling.pipeline.contracts == Strictness::All && is_between(compiling, table);
+    if raw_key.is_none() && !is_asked {
         return Vec::new();
     }
+    let of_raw = raw_key.as_ref().and_then(|_| table.split_once('.'));
     let Some((contract, file)) = contract_of(compiling, table) else {
         return Vec::new();
     };
@@ -33,10 +40,14 @@ pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
         table,
         contract: &contract,
         file: &file,
-        system: None,
+        system: of_raw.map(|(system, _)| system),
         is_counted: false,
     };
-    let key = about.unique(&Spanned::unplaced(about.key()));
+    let key = match &raw_key {
+        Some(key) if key.is_empty() => None,
+        Some(key) => about.unique(&Spanned::unplaced(key.clone())).ok(),
+        None => about.unique(&Spanned::unplaced(about.key())).ok(),
+    };
     let checks = [
         (
             "contract",
@@ -44,16 +55,24 @@ pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
             promises(&about),
         ),
         // What is wrong with a key is told where its contract is read.
-        ("contract_key", "The key tells rows apart.", key.ok()),
+        ("contract_key", "The key tells rows apart.", key),
     ];
     let mut names = Vec::new();
     for (check, description, query) in checks {
         let Some(query) = query else { continue };
-        let name = format!("{}__{check}", table.replace('.', "_"));
+        let name = match of_raw {
+            Some(_) => format!("{table}__{check}"),
+            None => format!("{}__{check}", table.replace('.', "_")),
+        };
         let at = contract.table.at;
-        if compiling.catalogue.tables.contains_key(&name) {
+        let is_taken =
+            compiling.catalogue.tables.contains_key(&name) || compiling.sources.contains_key(&name);
+        if is_taken {
             let message = format!("there is another table or check `{name}`");
-            let help = "rename it: with `contracts: all` cvm makes a check of this name";
+            let help = match of_raw {
+                Some(_) => "rename it: cvm makes a check of this name",
+                None => "rename it: with `contracts: all` cvm makes a check of this name",
+            };
             compiling.problems.push(about.fault(at, message, help));
             continue;
         }
@@ -63,7 +82,7 @@ pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
             kind: query.kind,
             max_share: None,
         });
-        let value = declared(table, description);
+        let value = declared(&about, description);
         let entered = about.as_table(&name, &Spanned { value, at }, query);
         compiling.catalogue.tables.insert(name.clone(), entered);
         names.push(name);
@@ -72,10 +91,12 @@ pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
 }
 
 /// A query of the rows of a table that are not what its contract promises.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BrokenRows {
     /// What is promised: `contract` of columns, `contract_key` of the key.
     pub promise: &'static str,
+    /// How its rows count.
+    pub kind: CheckKind,
     /// The query.
     pub sql: String,
     /// The columns that it can be sorted by.
@@ -101,8 +122,13 @@ pub fn rows_that_break(table: &str, contract: &TableFile) -> Vec<BrokenRows> {
     let queries = queries.into_iter();
     queries
         .filter_map(|(promise, query)| {
-            let Query { sql, key, .. } = query?;
-            Some(BrokenRows { promise, sql, key })
+            let Query { sql, key, kind, .. } = query?;
+            Some(BrokenRows {
+                promise,
+                kind,
+                sql,
+                key,
+            })
         })
         .collect()
 }
@@ -117,8 +143,16 @@ fn is_between(compiling: &Compiling<'_>, table: &str) -> bool {
     entity.is_none_or(|entity| compiling.pipeline.entities.contains_key(entity))
 }
 
-/// What would be declared of a check of `table`.
-fn declared(table: &str, description: &str) -> TableCheck {
+/// What would be declared of a check of a table.
+fn declared(about: &About<'_>, description: &str) -> TableCheck {
+    let table = about.table;
+    let help = match about.system {
+        Some(_) => format!(
+            "mend the data, or change what {} promises of `{table}`",
+            about.file.path
+        ),
+        None => format!("mend the data or the SQL, or change the contract of `{table}`"),
+    };
     TableCheck {
         description: description.to_owned(),
         condition: None,
@@ -130,27 +164,25 @@ fn declared(table: &str, description: &str) -> TableCheck {
         severity: Severity::Error,
         max_rows: 0,
         max_share: None,
-        help: Some(format!(
-            "mend the data or the SQL, or change the contract of `{table}`"
-        )),
+        help: Some(help),
     }
 }
 
 /// The rows of which a column is not as promised, each with the first such column in words; none where nothing is promised.
 ///
-/// It asks what `stage/promises.rs` asks of rows that are written down.
+/// It asks what `stage/promises.rs` asks of rows that are written down. Where a raw row stands is always known.
 fn promises(about: &About<'_>) -> Option<Query> {
     let key = about.key();
     let (mut broken, mut cases) = (Vec::new(), Vec::new());
     for (name, column) in &about.contract.columns {
         let (column, quoted) = (&column.value, quoted(name));
-        if column.required || key.contains(name) {
+        if column.required || about.system.is_none() && key.contains(name) {
             let found = literal(&format!("`{name}` has no value, but is required"));
             broken.push(format!("{quoted} is null"));
             cases.push(format!("when {quoted} is null then {found}"));
         }
         let limits = ValueLimits::of(column);
-        if let Some(outside) = outside(&quoted, &limits) {
+        if let Some(outside) = outside(&quoted, column.sql_type, &limits) {
             let is = literal(&format!("`{name}` is `"));
             let should = literal(&format!("`, but should be {limits}"));
             let found = format!("{is} || cast({quoted} as varchar) || {should}");
@@ -179,15 +211,37 @@ fn promises(about: &About<'_>) -> Option<Query> {
 }
 
 /// That a column has a value, and one outside its limits; none where it has no limits.
-fn outside(column: &str, limits: &ValueLimits) -> Option<String> {
-    let below = limits.minimum.map(|bound| format!("{column} < {bound}"));
-    let above = limits.maximum.map(|bound| format!("{column} > {bound}"));
-    let other = limits.accepted_values.as_ref().map(|accepted| {
-        let accepted: Vec<String> = accepted.iter().map(|text| literal(text)).collect();
-        format!("{column} not in ({})", accepted.join(", "))
-    });
+fn outside(column: &str, sql_type: SqlType, limits: &ValueLimits) -> Option<String> {
+    let compared = match sql_type {
+        SqlType::Timestamp => format!("local_date({column}, 'UTC')"),
+        _ => column.to_owned(),
+    };
+    let value = |limit: &Literal| written(limit, sql_type);
+    let below = limits.minimum.as_ref();
+    let below = below.map(|bound| format!("{compared} < {}", value(bound)));
+    let above = limits.maximum.as_ref();
+    let above = above.map(|bound| format!("{compared} > {}", value(bound)));
+    let texts = limits.accepted_values.iter().flatten();
+    let texts = texts.map(|text| literal(text));
+    let numbers = limits.accepted_numbers.iter().flatten();
+    let numbers = numbers.map(|number| value(&Literal::Number(*number)));
+    let accepted: Vec<String> = texts.chain(numbers).collect();
+    let other = format!("{column} not in ({})", accepted.join(", "));
+    let other = (!accepted.is_empty()).then_some(other);
     let any: Vec<String> = [below, above, other].into_iter().flatten().collect();
     (!any.is_empty()).then(|| any.join(" or "))
+}
+
+/// A limit of a column as SQL writes it: of decimals exactly, where a number with a point would be a float.
+fn written(limit: &Literal, sql_type: SqlType) -> String {
+    match (limit, sql_type) {
+        (Literal::Number(number), SqlType::Decimal { .. }) if number.has_decimals() => {
+            format!("cast('{number}' as {sql_type})")
+        }
+        (Literal::Number(number), _) => number.to_string(),
+        (Literal::Text(day), SqlType::Date | SqlType::Timestamp) => format!("date '{day}'"),
+        (Literal::Text(text), _) => literal(text),
+    }
 }
 
 /// A text as SQL writes it.
@@ -243,5 +297,25 @@ mod tests {
         let columns: Vec<&str> = query.columns.keys().map(String::as_str).collect();
         assert_eq!(columns, ["order_id", "broken_promise"]);
         assert_eq!(query.kind, CheckKind::Contract);
+    }
+
+    #[test]
+    fn limits_are_asked_in_the_type_of_their_column() {
+        let query = asked(
+            "  paid: { type: \"decimal(18,2)\", minimum: 0, maximum: 99.5, description: d }\n  \
+             size: { type: \"decimal(18,2)\", accepted_values: [0.5, 1], description: d }\n  \
+             day: { type: date, minimum: 2024-01-01, description: d }\n  \
+             at: { type: timestamp, maximum: 2024-12-31, description: d }\n",
+        );
+        let sql = query.unwrap().sql;
+        let (_, asked) = sql.split_once(" where ").unwrap();
+        assert_eq!(
+            asked,
+            "\"order_id\" is null \
+             or \"paid\" < 0 or \"paid\" > cast('99.5' as decimal(18,2)) \
+             or \"size\" not in (cast('0.5' as decimal(18,2)), 1) \
+             or \"day\" < date '2024-01-01' \
+             or local_date(\"at\", 'UTC') > date '2024-12-31'"
+        );
     }
 }

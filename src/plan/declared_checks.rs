@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
@@ -11,6 +10,8 @@ use indexmap::IndexMap;
 use super::catalogue::SqlTable;
 use super::check::is_name;
 use super::compile::Compiling;
+use super::planned_check::{CheckKind, ENOUGH, EXPECTED, NEWEST, PlannedCheck, ROWS, TOTAL};
+use super::relationship::Compared;
 use super::{Layer, entity, source_checks};
 use crate::engine::types::quoted;
 use crate::spec::SqlType;
@@ -29,72 +30,6 @@ const SUM: SqlType = SqlType::Decimal {
 
 /// What runs note of tables beside the checks that are declared.
 pub(super) const OWN_CHECKS: [&str; 4] = ["contract", "contract_key", "set_aside", "validation"];
-
-/// What a check asks.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum CheckKind {
-    /// A query of `sql/checks`.
-    Sql,
-    /// A condition on each row.
-    Condition,
-    /// No two rows share the values of columns.
-    Unique,
-    /// The values of a column are another table's.
-    Relationship,
-    /// The newest row is new enough.
-    Freshness,
-    /// As many rows as there may be. The query gives their number, which a run holds to the bounds.
-    RowCount(RowCount),
-    /// A sum is the sum of others.
-    Reconciliation,
-    /// The columns of a row hold what the contract of a table promises.
-    Contract,
-}
-
-impl CheckKind {
-    /// The name in tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sql => "sql",
-            Self::Condition => "condition",
-            Self::Unique => "unique",
-            Self::Relationship => "relationship",
-            Self::Freshness => "freshness",
-            Self::RowCount(_) => "row_count",
-            Self::Reconciliation => "reconciliation",
-            Self::Contract => "contract",
-        }
-    }
-}
-
-/// A check that a run makes: the stage of its name gives the rows that break it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PlannedCheck {
-    /// The name of its stage: that of its file, or `<table>__<check>`.
-    pub name: String,
-    /// The table whose contract or source file declares it.
-    pub table: Option<String>,
-    /// What it asks.
-    pub kind: CheckKind,
-    /// The share of the table's rows that may break it.
-    pub max_share: Option<f64>,
-}
-
-/// The columns of the table of what every check found.
-pub fn check_results_schema() -> SchemaRef {
-    let field = |name: &str, data_type, nullable| Field::new(name, data_type, nullable);
-    Arc::new(Schema::new(vec![
-        field("as_of_date", DataType::Date32, false),
-        field("check_name", DataType::Utf8, false),
-        field("table_name", DataType::Utf8, true),
-        field("kind", DataType::Utf8, false),
-        field("severity", DataType::Utf8, false),
-        field("has_passed", DataType::Boolean, false),
-        field("rows_broken", DataType::Int64, true),
-        field("rows_checked", DataType::Int64, true),
-        field("detail", DataType::Utf8, false),
-    ]))
-}
 
 /// A query of the rows that break a check.
 pub(super) struct Query {
@@ -146,6 +81,10 @@ pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
                     kind: query.kind,
                     max_share: declared.value.max_share.as_ref().map(|share| share.value),
                 });
+                if let Some(relationship) = &declared.value.relationship {
+                    let compared = about.compared(relationship);
+                    compiling.relationships.insert(name.clone(), compared);
+                }
                 let entered = about.as_table(&name, declared, query);
                 compiling.catalogue.tables.insert(name.clone(), entered);
                 names.push(name);
@@ -245,19 +184,10 @@ impl About<'_> {
                 "leave max_rows and max_share out, or make it a warning",
             ));
         }
-        if let Some(share) = check
-            .max_share
-            .as_ref()
-            .filter(|s| !(0.0..=1.0).contains(&s.value))
-        {
-            let message = format!("{} is no share", share.value);
-            return Err(Box::new(self.fault(
-                share.at,
-                message,
-                "write 0.01 for one in a hundred",
-            )));
+        match check.max_share.as_ref().and_then(share_fault) {
+            Some((at, message, help)) => Err(Box::new(self.fault(at, message, help))),
+            None => Ok(query),
         }
-        Ok(query)
     }
 
     fn condition(&self, condition: &Spanned<String>) -> Result<Query, Box<Problem>> {
@@ -292,12 +222,12 @@ impl About<'_> {
         let listed = listed(&columns.value);
         let mut typed = self.typed(&columns.value);
         typed.insert(
-            "rows".to_owned(),
+            ROWS.to_owned(),
             column_of(SqlType::Bigint, "Rows that share the values."),
         );
         Ok(Query {
             sql: format!(
-                "select {listed}, count(*) as rows from {} where {known} is not null group by {listed} having count(*) > 1",
+                "select {listed}, count(*) as {ROWS} from {} where {known} is not null group by {listed} having count(*) > 1",
                 self.table
             ),
             columns: typed,
@@ -331,8 +261,28 @@ impl About<'_> {
         })
     }
 
+    /// What a relationship compares.
+    fn compared(&self, declared: &Spanned<Relationship>) -> Compared {
+        let Relationship {
+            column,
+            table,
+            references,
+        } = declared.value.clone();
+        Compared {
+            here: (self.table.to_owned(), column.clone()),
+            there: (table, references.unwrap_or(column)),
+            file: Arc::clone(self.file),
+            at: declared.at,
+        }
+    }
+
     fn freshness(&self, declared: &Spanned<Freshness>) -> Result<Query, Box<Problem>> {
         let Freshness { column, days } = &declared.value;
+        if *days == 0 {
+            let message = "`days: 0` never holds: the as-of day itself is not looked at".to_owned();
+            let help = "write 1 for a row of the day before";
+            return Err(Box::new(self.fault(declared.at, message, help)));
+        }
         let day = match self.column(column, declared.at)? {
             SqlType::Date => quoted(column),
             SqlType::Timestamp => format!("local_date({}, $timezone)", quoted(column)),
@@ -344,18 +294,18 @@ impl About<'_> {
         };
         Ok(Query {
             sql: format!(
-                "select newest from (select max({day}) as newest from {} where {day} < $as_of) as days \
-                 where newest is null or newest < $as_of - {days}",
+                "select {NEWEST}, $as_of - {days} as {ENOUGH} \
+                 from (select max({day}) as {NEWEST} from {} where {day} < $as_of) as days \
+                 where {NEWEST} is null or {NEWEST} < $as_of - {days}",
                 self.table
             ),
-            columns: IndexMap::from([(
-                "newest".to_owned(),
-                column_of(
-                    SqlType::Date,
-                    "Day of the newest row; null where there is none.",
-                ),
-            )]),
-            key: vec!["newest".to_owned()],
+            columns: [
+                (NEWEST, "Day of the newest row; null where there is none."),
+                (ENOUGH, "The first day that would have been new enough."),
+            ]
+            .map(|(name, told)| (name.to_owned(), column_of(SqlType::Date, told)))
+            .into(),
+            key: vec![NEWEST.to_owned()],
             kind: CheckKind::Freshness,
         })
     }
@@ -391,12 +341,12 @@ impl About<'_> {
             );
         }
         Ok(Query {
-            sql: format!("select count(*) as rows from {}", self.table),
+            sql: format!("select count(*) as {ROWS} from {}", self.table),
             columns: IndexMap::from([(
-                "rows".to_owned(),
+                ROWS.to_owned(),
                 column_of(SqlType::Bigint, "Rows of the table."),
             )]),
-            key: vec!["rows".to_owned()],
+            key: vec![ROWS.to_owned()],
             kind: CheckKind::RowCount(*bounds),
         })
     }
@@ -428,13 +378,13 @@ impl About<'_> {
             expected.push(format!("{name}.total"));
         }
         let columns = [
-            ("total", "The sum over this table."),
-            ("expected", "The sums that it should equal."),
+            (TOTAL, "The sum over this table."),
+            (EXPECTED, "The sums that it should equal."),
             ("difference", "total − expected."),
         ];
         Ok(Query {
             sql: format!(
-                "select cast(total as varchar) as total, cast(expected as varchar) as expected, \
+                "select cast(total as varchar) as {TOTAL}, cast(expected as varchar) as {EXPECTED}, \
                  cast(total - expected as varchar) as difference from (select t0.total, \
                  cast({} as {SUM}) as expected from {}) as sums where abs(total - expected) > {tolerance}",
                 expected.join(" + "),
@@ -444,7 +394,7 @@ impl About<'_> {
             columns: columns
                 .map(|(name, told)| (name.to_owned(), column_of(SqlType::Varchar, told)))
                 .into(),
-            key: vec!["total".to_owned()],
+            key: vec![TOTAL.to_owned()],
             kind: CheckKind::Reconciliation,
         })
     }
@@ -519,10 +469,8 @@ impl About<'_> {
     pub(super) fn typed(&self, names: &[String]) -> IndexMap<String, ContractColumn> {
         let columns = names.iter().filter_map(|name| {
             let column = &self.contract.columns.get(name)?.value;
-            let column = ContractColumn {
-                required: false,
-                ..column.clone()
-            };
+            // Of what breaks a check nothing is promised.
+            let column = column_of(column.sql_type, &column.description);
             Some((name.clone(), column))
         });
         columns.collect()
@@ -544,6 +492,7 @@ impl About<'_> {
                 CheckKind::Freshness | CheckKind::Reconciliation => {
                     "one row where it is broken".to_owned()
                 }
+                CheckKind::Unique => "one row a value that several rows share".to_owned(),
                 _ => "one row a row that breaks it".to_owned(),
             },
             key: query.key.into_iter().map(Spanned::unplaced).collect(),
@@ -551,6 +500,8 @@ impl About<'_> {
             check: Some(CheckDeclaration {
                 severity: check.severity,
                 max_rows: check.max_rows,
+                table: Some(Spanned::unplaced(self.table.to_owned())),
+                max_share: check.max_share.clone(),
                 help: help.unwrap_or_else(|| {
                     format!("mend the data, or change the check in {}", self.file.path)
                 }),
@@ -575,6 +526,13 @@ impl About<'_> {
             contract: Some(Arc::new(contract)),
         }
     }
+}
+
+/// What is wrong with a share of rows that may break a check, and what to do.
+pub(super) fn share_fault(share: &Spanned<f64>) -> Option<(At, String, &'static str)> {
+    let message = format!("{} is no share", share.value);
+    let is_share = (0.0..=1.0).contains(&share.value);
+    (!is_share).then_some((share.at, message, "write 0.01 for one in a hundred"))
 }
 
 /// Columns as `select` lists them.

@@ -1,6 +1,6 @@
 //! What reads what: the graph of a pipeline, from its SQL's own table references.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::spec::problem::{At, Problem, SourceText, did_you_mean};
@@ -9,8 +9,8 @@ use super::compile::Compiling;
 use super::score::CheckedScore;
 use super::sql::{self, ParsedSql};
 use super::{
-    CheckKind, ENTITIES, Layer, ParameterValue, PlannedCheck, contract_checks, declared_checks,
-    entity, scheme,
+    CheckKind, ENTITIES, Layer, ParameterValue, PlannedCheck, RESERVED_TABLES, contract_checks,
+    declared_checks, entity, scheme,
 };
 
 /// A table that the outputs need, directly or not.
@@ -148,13 +148,66 @@ impl Walk<'_> {
             .checks(|name| sources.contains_key(name));
         for name in files {
             self.visit(compiling, &name, &reader);
+            let (table, max_share) = self.is_about(compiling, &name);
             compiling.checks.push(PlannedCheck {
                 name,
-                table: None,
+                table,
                 kind: CheckKind::Sql,
-                max_share: None,
+                max_share,
             });
         }
+    }
+
+    /// The table that a check below `sql/checks` says it is about, and the share of its rows that may break it.
+    fn is_about(
+        &self,
+        compiling: &mut Compiling<'_>,
+        check: &str,
+    ) -> (Option<String>, Option<f64>) {
+        let entered = compiling.catalogue.tables.get(check);
+        let declared = entered.and_then(|entered| {
+            let declared = entered.contract.as_ref()?.check.clone()?;
+            Some((declared, entered.contract_file.clone()?))
+        });
+        let Some((declared, file)) = declared else {
+            return (None, None);
+        };
+        if let Some(table) = &declared.table {
+            let read = self.read_by(check);
+            if !read.contains(table.value.as_str()) {
+                compiling.problems.push(Problem::new(
+                    "cvm::plan::check",
+                    &file,
+                    table.at,
+                    format!(
+                        "the check `{check}` is about `{}`, but does not read it",
+                        table.value
+                    ),
+                    did_you_mean(&table.value, read),
+                ));
+            }
+        }
+        let table = declared.table.map(|table| table.value);
+        (table, declared.max_share.map(|share| share.value))
+    }
+
+    /// All tables that `name` reads, directly or through others.
+    fn read_by<'n>(&'n self, name: &'n str) -> BTreeSet<&'n str> {
+        let mut read = BTreeSet::new();
+        let mut next = vec![name];
+        while let Some(name) = next.pop() {
+            for input in self
+                .nodes
+                .get(name)
+                .into_iter()
+                .flat_map(|node| &node.inputs)
+            {
+                if read.insert(input.as_str()) {
+                    next.push(input);
+                }
+            }
+        }
+        read
     }
 
     /// What `name` is and reads, and how faults of its own references are told.
@@ -316,6 +369,8 @@ impl Walk<'_> {
             .collect();
         let help = if compiling.catalogue.entities.contains_key(name) {
             format!("the entity is written `{ENTITIES}.{name}`")
+        } else if RESERVED_TABLES.contains(&name) {
+            "every run makes it itself, after all that SQL reads; how many rows may be set aside says `max_bad_share`".to_owned()
         } else {
             let tables = compiling.catalogue.tables.keys().map(String::as_str);
             let scores = self.scores.keys().map(String::as_str);

@@ -14,6 +14,8 @@ mod graph;
 mod incremental;
 pub mod lineage;
 pub mod parameters;
+mod planned_check;
+mod relationship;
 pub mod render;
 mod rules;
 pub mod scheme;
@@ -42,10 +44,10 @@ use crate::spec::table::TableFile;
 
 pub use compile::compile;
 pub use contract_checks::{BrokenRows, rows_that_break};
-pub use declared_checks::{CheckKind, PlannedCheck, check_results_schema};
 pub use definitions::defaults;
 use lineage::TableLineage;
 pub use parameters::ParameterValue;
+pub use planned_check::{CheckKind, PlannedCheck, check_results_schema};
 pub use scheme::ProvenScheme;
 
 /// The schema, in SQL, of the canonical entities.

@@ -33,6 +33,13 @@ pub(super) fn check(compiling: &mut Compiling<'_>, graph: &Graph) {
             // The checks that a source file declares are about raw tables.
             let is_of_source = table.declared_at.is_some() && table.system.is_some();
             if !may_read(node.layer, read) && (!is_of_source || read != Layer::Raw) {
+                let help = match compiling.sources.get(input) {
+                    Some(source) if node.layer == Layer::Check => format!(
+                        "declare it under `checks` of `{input}` in {}",
+                        source.file.path
+                    ),
+                    _ => help_for(node.layer).to_owned(),
+                };
                 fault(
                     sql::find_word(file, input),
                     format!(
@@ -40,7 +47,7 @@ pub(super) fn check(compiling: &mut Compiling<'_>, graph: &Graph) {
                         node.layer.name(),
                         read.name()
                     ),
-                    help_for(node.layer),
+                    &help,
                 );
             }
         }

@@ -17,8 +17,8 @@ use super::graph::{Graph, Node};
 use super::lineage::{self, TableLineage};
 use super::score::CheckedScore;
 use super::{
-    Layer, ParameterValue, PlannedStage, Work, entity, incremental, parameters, rules, sql,
-    table_reference,
+    Layer, ParameterValue, PlannedStage, Work, entity, incremental, parameters, relationship,
+    rules, sql, table_reference,
 };
 
 /// Gives every table its schema, in order, and proves that SQL, contracts and scorers agree.
@@ -309,6 +309,10 @@ async fn check_sql(
         compiling.problems.push(table.placed(fault));
     }
     if !unknown.is_empty() {
+        declare(compiling, name, promised);
+        return None;
+    }
+    if !relationship::prove(compiling, name).await {
         declare(compiling, name, promised);
         return None;
     }

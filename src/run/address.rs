@@ -8,14 +8,11 @@ use std::fs;
 use std::ops::Range;
 use std::time::UNIX_EPOCH;
 
-use indexmap::IndexMap;
-
 use crate::plan::{
     ParameterValue, Plan, PlannedSource, PlannedStage, Work, fingerprint, parameters,
 };
 use crate::publish::{ObjectManifest, SourceManifest};
 use crate::score::FitContext;
-use crate::spec::source::RawTable;
 use crate::stage::Promises;
 
 /// The addresses of a run's tables.
@@ -64,10 +61,7 @@ impl Addresses {
         slices: &[Range<usize>],
     ) -> Vec<Option<String>> {
         // Checks are made of what was read.
-        let read = RawTable {
-            checks: IndexMap::new(),
-            ..source.table.clone()
-        };
+        let read = source.table.as_read();
         let declared = format!("{read:?} {:?}", source.tolerance);
         let shape = fingerprint([source.name.as_str(), &declared, url]);
         self.shapes.insert(source.name.clone(), shape);

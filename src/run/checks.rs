@@ -33,7 +33,7 @@ pub(super) const KEPT: usize = 10_000;
 #[derive(Default)]
 pub(super) struct Rows {
     pub(super) count: u64,
-    /// The first of them, by the check's key.
+    /// The first of them, by the check's key; of rows that share a value one.
     pub(super) kept: Vec<RecordBatch>,
     kept_rows: usize,
 }
@@ -186,19 +186,8 @@ impl<'a> Checks<'a> {
                 result.rows_checked = Some(counted);
                 (result.passed, result.detail) = count_within(counted, bounds, before);
             }
-            CheckKind::Freshness => {
-                result.detail = if result.passed {
-                    "the newest row is new enough".to_owned()
-                } else {
-                    "the newest row is too old".to_owned()
-                };
-            }
-            CheckKind::Reconciliation => {
-                result.detail = if result.passed {
-                    "the sums agree".to_owned()
-                } else {
-                    "the sums differ".to_owned()
-                };
+            CheckKind::Freshness | CheckKind::Reconciliation => {
+                result.detail = check.kind.told(rows.kept.first());
             }
             CheckKind::Sql
             | CheckKind::Condition
@@ -262,7 +251,7 @@ impl<'a> Checks<'a> {
             });
             return Ok(Rows::default());
         }
-        let asked = self.ask(stage);
+        let asked = self.ask(check.kind, stage);
         let rows = self.work.watched(&stage.name, "check", true, asked).await?;
         if let Some(address) = address
             && rows.count == 0
@@ -272,16 +261,21 @@ impl<'a> Checks<'a> {
         Ok(rows)
     }
 
-    /// How many rows the query of a check gives, and the first of them by its key.
-    async fn ask(&self, stage: &PlannedStage) -> Result<Rows, RunError> {
+    /// How many rows break a check by its query, and the first that it gives by its key.
+    async fn ask(&self, kind: CheckKind, stage: &PlannedStage) -> Result<Rows, RunError> {
         let key = stage.contract.iter().flat_map(|contract| &contract.key);
         let key: Vec<String> = key.map(|key| quoted(&key.value)).collect();
         let sql = format!("select * from {} order by {}", stage.name, key.join(", "));
-        self.first_of(&stage.name, &sql).await
+        self.first_of(kind, &stage.name, &sql).await
     }
 
-    /// How many rows `sql` gives for `table`, and the first of them.
-    pub(super) async fn first_of(&self, table: &str, sql: &str) -> Result<Rows, RunError> {
+    /// How many rows of `table` break what `sql` asks, and the first that it gives.
+    pub(super) async fn first_of(
+        &self,
+        kind: CheckKind,
+        table: &str,
+        sql: &str,
+    ) -> Result<Rows, RunError> {
         let failed = |source| RunError::Engine {
             table: table.to_owned(),
             source,
@@ -290,7 +284,7 @@ impl<'a> Checks<'a> {
         let plan = session.plan_text(sql).await.map_err(failed)?;
         let rows = session.frame(plan).execute_stream().await.map_err(failed)?;
         let counted = rows.try_fold(Rows::default(), |mut rows, batch| async move {
-            rows.count += batch.num_rows() as u64;
+            rows.count += kind.rows_broken(&batch);
             let more = batch.num_rows().min(KEPT - rows.kept_rows);
             if more > 0 {
                 rows.kept.push(batch.slice(0, more));
@@ -320,7 +314,7 @@ impl<'a> Checks<'a> {
             }
         }
         let mut rows_at = None;
-        if rows.count > SHOWN as u64 {
+        if rows.kept_rows > SHOWN {
             let csv = to_csv(&rows.kept).map_err(|error| failed(error.into()))?;
             let file = match self.day {
                 Some(day) => format!("{}-{day}", stage.name),

@@ -45,10 +45,16 @@ impl Checks<'_> {
         if !matches!(stage.work, Work::Score { .. }) {
             self.work.show(stage).await?;
         }
-        for BrokenRows { promise, sql, key } in rows_that_break(&stage.name, contract) {
+        for broken in rows_that_break(&stage.name, contract) {
+            let BrokenRows {
+                promise,
+                kind,
+                sql,
+                key,
+            } = broken;
             let key: Vec<String> = key.iter().map(|name| quoted(name)).collect();
             let sql = format!("select * from ({sql}) order by {}", key.join(", "));
-            let rows = self.first_of(&stage.name, &sql).await?;
+            let rows = self.first_of(kind, &stage.name, &sql).await?;
             if rows.count == 0 {
                 continue;
             }

@@ -141,15 +141,7 @@ mod tests {
     use super::*;
 
     fn column(sql_type: &str) -> RawColumn {
-        RawColumn {
-            sql_type: sql_type.parse().unwrap(),
-            description: None,
-            required: false,
-            format: None,
-            timezone: None,
-            decimal_separator: None,
-            thousands_separator: None,
-        }
+        RawColumn::of(sql_type.parse().unwrap())
     }
 
     #[test]

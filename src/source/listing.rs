@@ -180,16 +180,7 @@ fn hint(store: &Store, pattern: &Pattern) -> String {
 }
 
 fn partition_column(name: &str, sql_type: SqlType) -> Result<Column, String> {
-    let declared = RawColumn {
-        sql_type,
-        description: None,
-        required: false,
-        format: None,
-        timezone: None,
-        decimal_separator: None,
-        thousands_separator: None,
-    };
-    Column::new(name, &declared)
+    Column::new(name, &RawColumn::of(sql_type))
 }
 
 /// The value of `name=value` in a path.

@@ -15,6 +15,12 @@ pub struct CheckDeclaration {
     /// How many rows may break it. Default 0.
     #[serde(default)]
     pub max_rows: u64,
+    /// The table that it is about, as SQL names it: one that its SQL reads, directly or through others.
+    #[schemars(with = "Option<String>")]
+    pub table: Option<Spanned<String>>,
+    /// Which share of the rows of `table` may break it, where that is more than `max_rows`.
+    #[schemars(with = "Option<f64>")]
+    pub max_share: Option<Spanned<f64>>,
     /// What to do where it is broken.
     pub help: String,
 }
@@ -95,7 +101,8 @@ pub struct Relationship {
 pub struct Freshness {
     /// A column of dates or times. What lies on the as-of day or past it is not looked at.
     pub column: String,
-    /// How many days before the as-of day the newest row may lie; 1 asks for a row of the last day that the run sees.
+    /// How many days before the as-of day the newest row may lie, at least 1, which asks for a row of the last day that the run sees.
+    #[schemars(range(min = 1))]
     pub days: u32,
 }
 

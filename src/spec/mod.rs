@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod declared_store;
+pub mod literal;
 pub mod parameters;
 pub mod pipeline;
 pub mod problem;
@@ -15,6 +16,7 @@ pub mod table;
 pub mod types;
 pub mod yaml;
 
+pub use literal::Literal;
 pub use parameters::ParametersFile;
 pub use pipeline::PipelineFile;
 pub use problem::{At, Problem, SourceText};

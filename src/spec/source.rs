@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::check::{Severity, TableCheck};
+use super::literal::Literal;
 use super::types::SqlType;
 
 /// `pipelines/sources/<system>.yml`.
@@ -36,8 +37,14 @@ pub struct SourceFile {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawTable {
-    /// What a row is, for people.
+    /// What the table holds, for people.
     pub description: String,
+    /// What one row is, in words.
+    pub grain: Option<String>,
+    /// The columns or partitions that tell the rows that fit apart: unique and never null. Held as `checks` are.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub key: Vec<Spanned<String>>,
     /// Path below the store's URL; `*`, `**`, `?`, `[…]` and `{a,b}` match as in a shell.
     #[schemars(with = "String")]
     pub path: Spanned<String>,
@@ -79,6 +86,24 @@ pub struct Lookback {
 
 const fn warning() -> Severity {
     Severity::Warning
+}
+
+impl RawTable {
+    /// The table as its rows are read: without what is asked of them once they are.
+    #[must_use]
+    pub fn as_read(&self) -> Self {
+        let mut read = self.clone();
+        read.grain = None;
+        read.key.clear();
+        read.checks.clear();
+        read.lookback = None;
+        for column in read.columns.values_mut() {
+            column.value.minimum = None;
+            column.value.maximum = None;
+            column.value.accepted_values = None;
+        }
+        read
+    }
 }
 
 /// What follows where the columns of an object are not those that are declared.
@@ -227,6 +252,32 @@ pub struct RawColumn {
     pub decimal_separator: Option<char>,
     /// For numbers: the separator between thousands, skipped. Default none.
     pub thousands_separator: Option<char>,
+    /// The smallest number that it can hold, or the first day, of timestamps in UTC. Every row that fits is held to it, as it is to
+    /// `checks`.
+    pub minimum: Option<Literal>,
+    /// The largest number that it can hold, or the last day.
+    pub maximum: Option<Literal>,
+    /// The only texts or numbers that it can hold.
+    #[schemars(with = "Option<Vec<Literal>>")]
+    pub accepted_values: Option<Vec<Spanned<Literal>>>,
+}
+
+impl RawColumn {
+    /// A column of a type of which nothing else is said.
+    pub const fn of(sql_type: SqlType) -> Self {
+        Self {
+            sql_type,
+            description: None,
+            required: false,
+            format: None,
+            timezone: None,
+            decimal_separator: None,
+            thousands_separator: None,
+            minimum: None,
+            maximum: None,
+            accepted_values: None,
+        }
+    }
 }
 
 fn default_max_bad_share() -> f64 {

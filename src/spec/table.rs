@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::check::{CheckDeclaration, TableCheck};
+use super::literal::Literal;
 use super::types::SqlType;
 use super::yaml::Spanned;
 
@@ -50,14 +51,14 @@ pub struct ContractColumn {
     /// Whether it is never null. A required column of an entity must be bound.
     #[serde(default)]
     pub required: bool,
-    /// The smallest number that it can hold. Every row that is published or written down between stages is held to it; a
-    /// segmentation scheme may rely on it.
-    pub minimum: Option<i64>,
-    /// The largest number that it can hold.
-    pub maximum: Option<i64>,
-    /// The only texts that it can hold. Every row that is published or written down between stages is held to them.
-    #[schemars(with = "Option<Vec<String>>")]
-    pub accepted_values: Option<Vec<Spanned<String>>>,
+    /// The smallest number that it can hold, or the first day, of timestamps in UTC. Every row that is published or written down
+    /// between stages is held to it; a segmentation scheme may rely on it.
+    pub minimum: Option<Literal>,
+    /// The largest number that it can hold, or the last day.
+    pub maximum: Option<Literal>,
+    /// The only texts or numbers that it can hold. Every row that is published or written down between stages is held to them.
+    #[schemars(with = "Option<Vec<Literal>>")]
+    pub accepted_values: Option<Vec<Spanned<Literal>>>,
     /// What it means, with its unit.
     pub description: String,
 }

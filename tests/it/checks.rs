@@ -55,6 +55,23 @@ fn rows_that_break_a_check_stop_the_run_or_are_told_as_a_warning() {
         told.contains("rows break it, 2 may: Nobody has an id."),
         "{told}"
     );
+
+    // A share of the rows of the table that it is about.
+    let of_customers =
+        |share: &str| format!("error, table: entities.customers, max_share: {share}");
+    std::fs::write(check.with_extension("yml"), contract(&of_customers("0.5"))).unwrap();
+    let refused = run_demo(&shop, &[]);
+    assert_eq!(code(&refused), 3, "{}", text(&refused.stderr));
+    std::fs::write(check.with_extension("yml"), contract(&of_customers("1"))).unwrap();
+    let excused = run_demo(&shop, &[]);
+    assert_eq!(code(&excused), 0, "{}", text(&excused.stderr));
+    let found = check_result(&shop, "2025-01-01", "customers_named_by_nobody");
+    let rows = found.strip_prefix("sql,error,true,").unwrap();
+    let rows = rows.split(',').next().unwrap();
+    assert_eq!(
+        found,
+        format!("sql,error,true,{rows},{rows},\"{rows} rows break it, {rows} may\"")
+    );
 }
 
 /// Adds `checks` to the contract of a mart of the project.
@@ -130,7 +147,7 @@ fn checks_of_a_contract_hold_what_would_be_published() {
     );
     assert_eq!(
         seen("customer_values__fresh"),
-        "freshness,warning,false,,400,the newest row is too old",
+        "freshness,warning,false,,400,\"there is no row before the as-of day, and one of 2024-12-29 would do\"",
         "what is of the as-of day itself is not looked at"
     );
     assert_eq!(
@@ -188,7 +205,7 @@ fn checks_of_a_contract_hold_what_would_be_published() {
         "{told}"
     );
     assert!(
-        told.contains("`customer_values__lost`: the sums differ: "),
+        told.contains("`customer_values__lost`: the sums differ: ") && told.contains("0 is not "),
         "{told}"
     );
     assert!(told.contains(", difference = -"), "{told}");
@@ -247,7 +264,11 @@ fn checks_of_raw_tables_stop_a_run_before_anything_is_made_of_them() {
         seen("shop.orders__late"),
         "freshness,error,true,,,the newest row is new enough"
     );
-    assert!(seen("shop.orders__once").starts_with("unique,warning,false,"));
+    // Both rows of each of two orders.
+    assert_eq!(
+        seen("shop.orders__once"),
+        "unique,warning,false,4,,4 rows break it"
+    );
     assert_eq!(
         seen("shop.orders__paid"),
         "condition,error,true,0,,0 rows break it"
@@ -312,6 +333,95 @@ fn checks_of_raw_tables_stop_a_run_before_anything_is_made_of_them() {
         told.contains(&format!(
             "rows are there, but the run as of 2024-12-31 had {kept}, and they may change by 0.1 of that"
         )),
+        "{told}"
+    );
+}
+
+#[test]
+fn raw_tables_are_held_to_what_their_source_file_promises() {
+    let folder = project("400");
+    let shop = folder.path().join("shop");
+    let file = shop.join("pipelines/sources/shop.yml");
+    edit(
+        &file,
+        "    path: shop/returns/*.ndjson.zst\n",
+        "    path: shop/returns/*.ndjson.zst\n    grain: one row a return\n    key: [return_id]\n",
+    );
+    edit(
+        &file,
+        "      order_total: { type: \"decimal(18,4)\",",
+        "      order_total: { type: \"decimal(18,4)\", minimum: 0,",
+    );
+    edit(
+        &file,
+        "      currency: { type: varchar, required: true, description: \"EUR or CHF: the currency of every",
+        "      currency: { type: varchar, required: true, accepted_values: [EUR, CHF], description: \"EUR or CHF: the currency of every",
+    );
+    let promised = std::fs::read_to_string(&file).unwrap();
+    let first = run_demo(&shop, &[]);
+    assert_eq!(code(&first), 0, "{}", text(&first.stderr));
+    let seen = |check: &str| check_result(&shop, "2025-01-01", check);
+    assert_eq!(
+        seen("shop.orders__contract"),
+        "contract,error,true,0,,0 rows break it"
+    );
+    assert_eq!(
+        seen("shop.returns__contract_key"),
+        "unique,error,true,0,,0 rows break it"
+    );
+    // What nobody promised is not asked.
+    assert_eq!(seen("shop.orders__contract_key"), "");
+    assert_eq!(seen("shop.returns__contract"), "");
+    // Text that is checked and staged is parsed once.
+    let runs = shop.join("data/demo/lake/marts/demo/_cvm/runs");
+    let manifest = std::fs::read_dir(runs).unwrap().next().unwrap().unwrap();
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(manifest.path()).unwrap()).unwrap();
+    let stages = manifest["report"]["stages"].as_array().unwrap();
+    for table in ["shop.orders", "shop.returns"] {
+        let parsed = stages.iter();
+        let parsed = parsed.filter(|stage| stage["stage"] == table && stage["kind"] == "read");
+        assert_eq!(parsed.count(), 1, "{table}");
+    }
+
+    let before = published(&shop, "customers");
+    let refuse = |old: &str, new: &str| {
+        std::fs::write(&file, &promised).unwrap();
+        edit(&file, old, new);
+        let refused = run_demo(&shop, &[]);
+        let told = text(&refused.stderr);
+        assert_eq!(code(&refused), 3, "{told}");
+        assert!(
+            !told.contains("\"kind\":\"sql\""),
+            "nothing is made of what is broken: {told}"
+        );
+        assert_eq!(published(&shop, "customers"), before);
+        told
+    };
+    let told = refuse("accepted_values: [EUR, CHF]", "accepted_values: [EUR]");
+    assert!(
+        told.contains(
+            "`shop.orders__contract`: 259 rows break it: Columns hold what the contract promises."
+        ) && told.contains("_file = shop/orders/year=2022/orders-00000.csv, _line = ")
+            && told.contains("broken_promise = `currency` is `CHF`, but should be one of 'EUR'")
+            && told.contains("change what pipelines/sources/shop.yml promises of `shop.orders`"),
+        "{told}"
+    );
+    let orders = "    path: shop/orders/year=*/*.csv\n";
+    let told = refuse(orders, &format!("{orders}    key: [order_id]\n"));
+    assert!(
+        told.contains("`shop.orders__contract_key`: 4 rows break it: The key tells rows apart.")
+            && told.contains(", rows = 2"),
+        "{told}"
+    );
+    // Guests have no number: a column of the key that is not required is held to have a value all the same.
+    let told = refuse(
+        orders,
+        &format!("{orders}    key: [year, order_id, customer_id]\n"),
+    );
+    assert!(
+        told.contains("`shop.orders__contract`: 16 rows break it: ")
+            && told.contains("broken_promise = `customer_id` has no value, but is required"),
         "{told}"
     );
 }
@@ -394,8 +504,8 @@ fn views_and_keys_are_held_to_contracts_where_the_pipeline_asks() {
     assert_eq!(code(&refused), 3, "{told}");
     assert!(
         told.contains(
-            "`entities_orders__contract_key`: 3 rows break it: The key tells rows apart."
-        ) && told.contains("channel = app, rows = "),
+            "`entities_orders__contract_key`: 914 rows break it: The key tells rows apart."
+        ) && told.contains("channel = app, rows = 268"),
         "{told}"
     );
     assert_eq!(published(&shop, "customer_values"), before);

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use chrono::NaiveDate;
 
-use crate::spec::SqlType;
 use crate::spec::table::ContractColumn;
+use crate::spec::{Literal, SqlType};
 
 use super::condition::Test;
 
@@ -56,21 +56,30 @@ impl Column {
             }
             _ => (None, None),
         };
-        let bound = |declared: Option<i64>, otherwise: Option<i128>| match contract.sql_type {
-            SqlType::Double => declared.map(|bound| Point::Real(bound as f64)),
-            SqlType::Decimal { scale, .. } => declared
-                .map(|bound| i128::from(bound) * 10_i128.pow(scale.unsigned_abs().into()))
-                .or(otherwise)
-                .map(Point::Whole),
-            SqlType::Bigint => declared.map(i128::from).or(otherwise).map(Point::Whole),
-            _ => otherwise.map(Point::Whole),
+        let bound = |declared: Option<&Literal>, otherwise: Option<i128>| {
+            let number = match declared {
+                Some(Literal::Number(number)) => Some(*number),
+                _ => None,
+            };
+            let units = match contract.sql_type {
+                SqlType::Double => return number.map(|number| Point::Real(number.real())),
+                SqlType::Decimal { scale, .. } => {
+                    number.and_then(|number| number.units_at(scale.unsigned_abs()))
+                }
+                SqlType::Bigint => number.and_then(|number| number.units_at(0)),
+                SqlType::Date => declared
+                    .and_then(Literal::day)
+                    .map(|day| i128::from(day.to_epoch_days())),
+                _ => None,
+            };
+            units.or(otherwise).map(Point::Whole)
         };
         Self {
             name: name.to_owned(),
             sql_type: contract.sql_type,
             is_required: contract.required,
-            minimum: bound(contract.minimum, lowest),
-            maximum: bound(contract.maximum, highest),
+            minimum: bound(contract.minimum.as_ref(), lowest),
+            maximum: bound(contract.maximum.as_ref(), highest),
             has_minimum: contract.minimum.is_some(),
             has_maximum: contract.maximum.is_some(),
         }

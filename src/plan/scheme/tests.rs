@@ -32,6 +32,9 @@ columns:
   channel: { type: varchar, description: Text and nullable. }
   since: { type: date, required: true, description: A day. }
   seen_at: { type: timestamp, required: true, description: An instant. }
+  price: { type: 'decimal(18,4)', required: true, minimum: 0.5, maximum: 2.25, description: Decimal and bounded. }
+  rate: { type: double, required: true, minimum: 0.5, maximum: 1.5, description: Real and bounded. }
+  joined: { type: date, required: true, minimum: 2024-01-01, maximum: 2024-01-31, description: A day of a month. }
 ";
 
 fn file(text: &str) -> Arc<SourceText> {
@@ -93,6 +96,27 @@ fn a_table_of_rules_without_gap_or_overlap_is_proven() {
          { segment: lapsed, when: { orders: '> 0', days: ['> 183', null] } }",
     );
     assert_eq!(cells, Ok(4 * 3));
+}
+
+#[test]
+fn limits_of_contracts_bound_what_rules_must_hold_for() {
+    for rules in [
+        "{ segment: a, when: { price: '0.5..1' } }\n{ segment: b, when: { price: '1.0001..2.25' } }",
+        "{ segment: a, when: { rate: '>= 0.5' } }",
+        "{ segment: a, when: { joined: '<= 2024-01-15' } }\n{ segment: b, when: { joined: '> 2024-01-15' } }",
+    ] {
+        assert!(outcome(rules).is_ok(), "{rules}: {:?}", outcome(rules));
+    }
+    assert_eq!(
+        outcome("{ segment: a, when: { price: '> 0.5' } }"),
+        Err(vec!["1: no rule of `s` holds for price = 0.5".to_owned()])
+    );
+    assert_eq!(
+        outcome("{ segment: a, when: { joined: '< 2024-01-31' } }"),
+        Err(vec![
+            "1: no rule of `s` holds for joined = 2024-01-31".to_owned()
+        ])
+    );
 }
 
 #[test]

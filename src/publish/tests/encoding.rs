@@ -201,7 +201,7 @@ async fn a_null_in_a_required_column_is_refused() {
 #[tokio::test]
 async fn a_value_that_the_contract_does_not_accept_is_refused() {
     let mut table = totals_table();
-    table.columns[0].limits.maximum = Some(2010);
+    table.columns[0].limits.maximum = Some(2010_i64.into());
     let expected = "table totals: column year is to be at most 2010 by its contract, but is 2011, first at year = 2011: \
                     mend the SQL or what it reads, or widen the contract";
     let sorted = vec![totals(1).slice(0, 1), totals(1).slice(1, 1)];
