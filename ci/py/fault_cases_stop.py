@@ -13,10 +13,12 @@ from pathlib import Path
 
 from fault_bench import Bench, Case, Outcome
 from fault_cases_remote import COMMIT, CUSTOMERS, DATA, LISTING, MANIFEST, MARKER, ORDERS, PART, STABLE
-from fault_proxy import Hold, Rule
+from fault_proxy import FaultProxy, Hold, Rule
 
 TERMINATED, TRANSIENT = 6, 5
 SECONDS = 10
+# How much longer it is waited for, so that one that ends too late can be told from one that does not.
+LEAVE_SECONDS = 10
 
 
 def start(bench: Bench, case: Case, day: str) -> subprocess.Popen:
@@ -47,7 +49,7 @@ def terminate(process: subprocess.Popen) -> Outcome:
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     try:
-        _, said = process.communicate(timeout=SECONDS + 2)
+        _, said = process.communicate(timeout=SECONDS + LEAVE_SECONDS)
     except subprocess.TimeoutExpired:
         # Its session is its own: nothing else is in it.
         os.killpg(process.pid, signal.SIGKILL)
@@ -96,6 +98,32 @@ def everything_hangs(bench: Bench):
         bench.proxy.rules.append(Rule(".*", "", Hold()))
 
 
+class Silence:
+    """Lineage's backend, Pushgateway and collector take every request of a run and never answer."""
+
+    def __init__(self):
+        self.listener = FaultProxy(0)
+
+    def inject(self, bench: Bench) -> Callable[[], None]:
+        self.listener.inject(Rule(".*", "", Hold()))
+        self.listener.come()
+        url = self.listener.url
+        told = {"OPENLINEAGE_URL": url, "CVM_PUSHGATEWAY": url, "OTEL_EXPORTER_OTLP_ENDPOINT": url}
+        bench.others = told | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+
+        def undo():
+            bench.others = {}
+            self.listener.inject()
+            self.listener.vanish()
+        return undo
+
+    def faults(self) -> Iterable[str]:
+        if not self.listener.asked("POST", "/api/v1/lineage"):
+            yield "lineage was not told that the run began"
+        if not self.listener.asked("PUT", "/metrics/") and not self.listener.asked("POST", "/v1/traces"):
+            yield "nobody was told that the run ended"
+
+
 def ended(code: int | None) -> Callable[[Bench, Outcome], Iterable[str]]:
     """In time, and told in the termination message where there is one."""
     def more(bench: Bench, outcome: Outcome) -> Iterable[str]:
@@ -129,6 +157,14 @@ def cases() -> list[Case]:
         return Case(f"SIGTERM {name}", TERMINATED, asked, where="local", pipeline=pipeline, run=at_event(*words),
                     more=ended(TERMINATED))
 
+    def nobody_answers(name: str, path: str, **other) -> Case:
+        """What the commit leaves open cannot be looked up, and those who are told of the run hang as the store does."""
+        case = held(f"{name} and nobody answers", "PUT", path, code=TRANSIENT, cleans=False, then=everything_hangs, **other)
+        silence, in_time = Silence(), case.more
+        case.inject = silence.inject
+        case.more = lambda bench, outcome: (*in_time(bench, outcome), *silence.faults())
+        return case
+
     return [
         held("while the target is listed", "GET", f"{LISTING}lake"),
         held("while the marker is put up", "PUT", MARKER),
@@ -142,6 +178,8 @@ def cases() -> list[Case]:
         held("while the commit is made", "PUT", COMMIT, code=TRANSIENT, says=("asked to stop", "old tables or the new"), cleans=False),
         held("while stable paths are replaced", "PUT", STABLE, code=TRANSIENT, says=("asked to stop",), commits=True),
         held("while the store hangs at everything", "GET", ORDERS, cleans=False, then=everything_hangs),
+        nobody_answers("while the commit is made", COMMIT, says=("asked to stop", "old tables or the new")),
+        nobody_answers("while stable paths are replaced", STABLE, says=("asked to stop",), commits=True),
         held("while the run to be replayed is looked up", "GET", MANIFEST, begin=replay),
         held("while cvm gc looks for what may go", "GET", f"{LISTING}lake", begin=clean_up, report=False),
         held("while cvm gc removes", "POST", r"\?delete", begin=clean_up, report=False),
