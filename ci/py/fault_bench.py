@@ -24,6 +24,8 @@ class Outcome:
     code: int
     said: str
     seconds: float
+    # What is wrong with how it was said.
+    faults: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         return self.said.splitlines()

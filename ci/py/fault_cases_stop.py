@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import json_log
 from fault_bench import Bench, Case, Outcome
 from fault_cases_remote import COMMIT, CUSTOMERS, DATA, LISTING, MANIFEST, MARKER, ORDERS, PART, STABLE
 from fault_proxy import FaultProxy, Hold, Rule
@@ -44,8 +45,8 @@ def clean_up(bench: Bench, case: Case, day: str) -> subprocess.Popen:
     return started(bench, case, "gc", f"pipelines/{case.pipeline}_{case.where}.yml", "--retain", "1")
 
 
-def terminate(process: subprocess.Popen) -> Outcome:
-    """SIGTERM; the seconds are those until the end."""
+def terminate(process: subprocess.Popen, told: str = "") -> Outcome:
+    """SIGTERM; the seconds are those until the end. Something may have been `told` before."""
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     try:
@@ -54,9 +55,12 @@ def terminate(process: subprocess.Popen) -> Outcome:
         # Its session is its own: nothing else is in it.
         os.killpg(process.pid, signal.SIGKILL)
         _, said = process.communicate()
-    # The events are for the log; what a person is shown comes last.
-    told = [line for line in said.splitlines() if not line.startswith('{"event"')]
-    return Outcome(process.returncode, "\n".join(told), time.monotonic() - began)
+    seconds = time.monotonic() - began
+    if "json" not in process.args:
+        return Outcome(process.returncode, said, seconds)
+    events, strange = json_log.read(told + said)
+    message, faults = json_log.failure(events, process.returncode)
+    return Outcome(process.returncode, message, seconds, strange + faults)
 
 
 def when_held(then: Callable[[Bench], None] = lambda bench: None,
@@ -74,10 +78,11 @@ def when_held(then: Callable[[Bench], None] = lambda bench: None,
 def at_event(*words: str) -> Callable[[Bench, Case, str], Outcome]:
     """Stops the run when it tells of an event that has these words."""
     def run(bench: Bench, case: Case, day: str) -> Outcome:
-        process = start(bench, case, day)
+        process, told = start(bench, case, day), ""
         for line in process.stderr:
+            told += line
             if all(word in line for word in words):
-                return terminate(process)
+                return terminate(process, told)
         return Outcome(process.wait(), f"no event with {words}", 0.0)
     return run
 

@@ -62,7 +62,7 @@ def run_case(bench: Bench, case: Case) -> list[str]:
         found = [f"the fault of {rule.method} {rule.path} never fired" for rule in rules if not rule.fired]
         if outcome.code != case.code:
             found.append(f"exit code {outcome.code} instead of {case.code}")
-        found += message_faults(outcome, case.says) if case.code else []
+        found += outcome.faults + (message_faults(outcome, case.says) if case.code else [])
         found += published_faults(bench, case, day, before)
         found += case.more(bench, outcome)
     finally:
