@@ -5,8 +5,10 @@ The store has no time limits of its own here but cvm's defaults, which are longe
 
 import json
 import os
+import select
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -87,15 +89,38 @@ def at_event(*words: str) -> Callable[[Bench, Case, str], Outcome]:
     return run
 
 
-def at_once(seconds: float) -> Callable[[Bench, Case, str], Outcome]:
-    """Stops cvm itself so soon after its start that it still plans."""
-    def run(bench: Bench, case: Case, day: str) -> Outcome:
-        command = [bench.cvm, *bench.command(case.pipeline, case.where, day)]
-        process = subprocess.Popen(command, cwd=bench.project, env=bench.environment(case.where), stderr=subprocess.PIPE,
-                                   stdout=subprocess.DEVNULL, text=True, start_new_session=True)
-        time.sleep(seconds)
-        return terminate(process)
-    return run
+def while_planning(bench: Bench, case: Case, day: str) -> Outcome:
+    """Stops cvm while it asks what a variable of its pipeline file stands for, which a pipe tells only when it was stopped."""
+    pipe, file = bench.work / "told-late", bench.project / "pipelines/planned_late.yml"
+    os.mkfifo(pipe)
+    text = (bench.project / f"pipelines/{case.pipeline}_local.yml").read_text()
+    file.write_text(text.replace("${FAULTS_LAKE}", f"${{file:{pipe}}}"))
+    process = started(bench, case, "run", str(file), "--as-of", day, "--no-cache", "--log", "json")
+    writer = opened(pipe, process)
+    if writer is None:
+        return Outcome(process.wait(), "it ended before it asked", 0.0)
+    if select.select([process.stderr], [], [], 0)[0]:
+        process.kill()
+        return Outcome(process.wait(), f"it no longer planned: {process.stderr.readline()}", 0.0)
+    # It listens for signals from its start on, with a thread of its own.
+    time.sleep(0.1)
+    tell = threading.Timer(0.5, lambda: (os.write(writer, f"file:{bench.lake}".encode()), os.close(writer)))
+    tell.start()
+    outcome = terminate(process)
+    tell.join()
+    pipe.unlink()
+    file.unlink()
+    return outcome
+
+
+def opened(pipe: Path, process: subprocess.Popen) -> int | None:
+    """The pipe's end to write to, as soon as the process waits at the other one."""
+    while process.poll() is None:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            time.sleep(0.01)
+    return None
 
 
 def everything_hangs(bench: Bench):
@@ -188,7 +213,7 @@ def cases() -> list[Case]:
         held("while the run to be replayed is looked up", "GET", MANIFEST, begin=replay),
         held("while cvm gc looks for what may go", "GET", f"{LISTING}lake", begin=clean_up, report=False),
         held("while cvm gc removes", "POST", r"\?delete", begin=clean_up, report=False),
-        Case("SIGTERM while planning", TERMINATED, asked, where="local", run=at_once(0.06), more=ended(None)),
+        Case("SIGTERM while planning", TERMINATED, asked, where="local", run=while_planning, more=ended(TERMINATED)),
         told("at a stage", "tables", "stage_started", "int_customers_acquired"),
         told("at a table", "tables", "stage_started", "publish", "sales_coverage"),
         told("at a large table", "notes", "stage_started", "publish"),
