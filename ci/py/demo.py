@@ -8,13 +8,13 @@ found exactly; what has no tolerance in the truth has the rule that its line sta
 truth of each customer, so that also what only the truth divides them by is checked: needs, states, who has left.
 """
 
-import json
 import math
 import re
 import sys
 from pathlib import Path
 
 import demo_hidden
+import json_log
 from demo_figures import Company, Figures, pooled
 
 MEMORY_LIMIT = 4 << 30
@@ -47,7 +47,8 @@ def run(figures: Figures, company: Company, events: Path, validated: Path):
     figures.section("The run")
     for name in company.tables:
         figures.at_least(f"rows of {name}", 1, company.row(f"select count(*) from {name}")[0])
-    lines = [json.loads(line) for line in events.read_text().splitlines() if line.startswith("{")]
+    lines, faults = json_log.read(events.read_text())
+    figures.exact("lines of the log that are no event in JSON", "none", "; ".join(faults) or "none")
     finished = [line for line in lines if line["event"] == "run_finished"][-1]
     print(f"{'seconds':<66} {finished['seconds']:.1f}, without a limit")
     figures.below("peak of memory in bytes", MEMORY_LIMIT, finished["peak_memory_bytes"])

@@ -2,13 +2,15 @@
 
 usage: deploy_airflow.py WORK, with Airflow's settings in the environment
 
-WORK holds a project of `cvm init` in project/, its raw data in raw/ and cvm in bin/cvm; each case has a folder under cases/. Each case is an `airflow dags test`, which
-runs the DAG's task as a worker does and retries it as the scheduler would; what came of it is read from Airflow's database.
+WORK holds a project of `cvm init` in project/, its raw data in raw/ and cvm in bin/cvm; each case has a folder under cases/. Each case
+is an `airflow dags test`, which runs the DAG's task as a worker does and retries it as the scheduler would; what came of it is read
+from Airflow's database.
 Before the real cvm stands a script that counts how often it is called and, where a case says so, ends with a given code instead.
 """
 
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -38,7 +40,7 @@ class Airflow:
         (self.shims / "cvm").chmod(0o755)
         self.hour = 0
 
-    def run(self, name: str, project="project", conf=None, ends_with="", ends_often=0, lake=None) -> dict:
+    def run(self, name: str, project="project", conf=None, ends_with="", ends_often=0, lake=None, **variables: str) -> dict:
         case = self.folder(name)
         case.mkdir()
         # Any hour from the interval's end to the next one's is of the same day; a run of its own for each case.
@@ -50,6 +52,7 @@ class Airflow:
             "WORK": str(self.work), "CASE": str(case), "ENDS_WITH": str(ends_with), "ENDS_OFTEN": str(ends_often),
             "CVM_PROJECT": str(self.work / project), "CVM_PIPELINE": "pipelines/demo.yml", "CVM_RETRY_SECONDS": "1",
             "CVM_DEMO_RAW": f"file:{self.work}/raw", "CVM_LAKE_VARIABLE": "CVM_DEMO_LAKE", "CVM_LAKE_URL": f"file:{lake or case / 'lake'}",
+            **variables,
         }
         command = ["airflow", "dags", "test", "cvm_local", moment, *(["--conf", json.dumps(conf)] if conf else [])]
         print(f"$ {' '.join(command)}   # {name}", flush=True)
@@ -86,8 +89,8 @@ def report_of(checks: Checks, name: str, result: dict, target: Path, as_of: str)
     report = result["xcom"]
     # Airflow keeps values as JSON, once more encoded or not.
     report = json.loads(report) if isinstance(report, str) else report
-    checks.equal(f"{name}: there is a report", True, report is not None)
-    if report is None:
+    if not isinstance(report, dict) or "exit_code" not in report:
+        checks.equal(f"{name}: what Airflow keeps", "the report", report)
         return
     checks.equal(f"{name}: the report's as-of and exit code", (as_of, 0), (report["as_of"], report["exit_code"]))
     manifest = published.manifest(report["run_id"])
@@ -100,6 +103,13 @@ def report_of(checks: Checks, name: str, result: dict, target: Path, as_of: str)
     checks.equal(f"{name}: tables are whole", [], published.faults() + published.stable_faults(published.commits()[-1:]))
     size = len(json.dumps(report))
     checks.equal(f"{name}: the report is small, {size} bytes", True, size < MOST_BYTES)
+
+
+def unused_url() -> str:
+    """Nobody listens there."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
 
 
 def project_with(work: Path, name: str, before: str, after: str):
@@ -120,6 +130,14 @@ def main() -> int:
     report_of(checks, "published", result, airflow.folder("published") / "lake/marts/demo", "2025-01-01")
     shown = Published(airflow.folder("published") / "lake/marts/demo")
     before = shown.fingerprints(shown.commits()[-1])
+
+    # Whoever cannot be told of a run is a warning of its log; XCom takes the last line that cvm writes to standard output or error.
+    name, url = "nobody can be told", unused_url()
+    result = airflow.run(name, OPENLINEAGE_URL=url, CVM_PUSHGATEWAY=url, NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
+    outcome(checks, name, result, "success", 1, 1)
+    report_of(checks, name, result, airflow.folder(name) / "lake/marts/demo", "2025-01-01")
+    log = result["log"].read_text()
+    checks.equal(f"{name}: warnings of both", (True, True), tuple(f"{what} did not reach" in log for what in ("lineage", "metrics")))
 
     result = airflow.run("a past day", conf={"as_of": "2024-10-01"}, lake=airflow.folder("published") / "lake")
     outcome(checks, "a past day", result, "success", 1, 1)

@@ -24,6 +24,8 @@ class Outcome:
     code: int
     said: str
     seconds: float
+    # What is wrong with how it was said.
+    faults: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         return self.said.splitlines()
@@ -82,6 +84,8 @@ class Bench:
         self.project, self.raw, self.disk = work / "project", work / "raw", work / "disk"
         self.lake, self.tags = self.disk / "lake", {}
         self.patience, self.known = RUN_SECONDS, {}
+        # Who else is told of a run, by the variables that name them.
+        self.others: dict[str, str] = {}
         self.last: dict[tuple[str, bool], Seen] = {}
         self.days = cycle(DAYS)
         self.expected: dict[tuple[str, str], dict[str, str]] = {}
@@ -93,7 +97,7 @@ class Bench:
             "FAULTS_OFFICE": f"file:{self.raw}" if where == "local" else f"{bucket}/raw",
             "FAULTS_LAKE": f"{bucket}/lake" if remote else f"file:{self.lake}",
         }
-        return os.environ | self.server.environment | {"AWS_ENDPOINT_URL": self.proxy.url} | stores
+        return os.environ | self.server.environment | {"AWS_ENDPOINT_URL": self.proxy.url} | stores | self.others
 
     def command(self, pipeline: str, where: str, day: str, *arguments: str) -> list[str]:
         return ["run", f"pipelines/{pipeline}_{where}.yml", "--as-of", day, "--no-cache", *arguments]

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import json_log
 from observed_backend import Backend
 from observed_bench import PARENT_SPAN, TRACE, Bench, Ended
 from observed_figures import column_lineage, inputs, metrics_of_run, outputs, run_facets, trace
@@ -26,6 +27,8 @@ from observed_forms import Samples, spans_of
 from observed_official import at_hand
 
 CUSTOMERS = "200"
+# A contract without checks of its own.
+CHECKED = "sql/staging/crm/stg_crm__customers.yml"
 # How long a backend may keep a run from its end, with some leave for a slow machine.
 PATIENCE_SECONDS, LEAVE_SECONDS = 5, 4
 
@@ -103,16 +106,43 @@ def failed(bench: Bench) -> None:
         bench.same("events of the run's span", [event.name for event in spans[0].events], ["exception"])
 
 
+def copied(bench: Bench) -> Path:
+    """A copy of the project, with a pipeline that names a table that is not there, and a check that every customer breaks."""
+    project = bench.work / "project"
+    if not project.exists():
+        shutil.copytree("sql", project / "sql")
+        shutil.copytree("pipelines", project / "pipelines")
+        text = (project / "pipelines/demo.yml").read_text()
+        text = text.replace("pipeline: demo", "pipeline: broken").replace("- customers\n", "- custmers\n")
+        (project / "pipelines/broken.yml").write_text(text)
+        with (project / CHECKED).open("a") as file:
+            file.write("checks:\n  is_nobody: { description: Nobody., condition: customer_id is null, help: look }\n")
+    return project
+
+
+def failures_in_json(bench: Bench) -> None:
+    """Whatever is wrong, `--log json` tells in JSON and once; `Bench.end` refuses other lines."""
+    project, unknown = copied(bench), "0190a2bc-0000-7000-8000-00000000dead"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
+    for what, code, says, others in (
+        ("a misspelt pipeline", 2, "pipelines/dmo.yml", {"pipeline": "pipelines/dmo.yml"}),
+        ("a misspelt table", 2, "custmers", {"pipeline": str(project / "pipelines/broken.yml")}),
+        ("an unknown replay", 2, unknown, {"of": ("--replay", unknown)}),
+        ("a broken check", 3, "is_nobody", {"pipeline": str(project / "pipelines/demo.yml")}),
+    ):
+        ended = bench.run("failures_in_json", nobody, **others)
+        bench.same(f"{what}: exit code", ended.code, code)
+        message, faults = json_log.failure(ended.events, ended.code)
+        bench.faults += [f"{what}: {fault}" for fault in faults]
+        bench.expect(says in message, f"{what}: the log does not name it: {message}")
+
+
 def unplanned(bench: Bench) -> None:
     """A fault of the pipeline's file: the run never began, and is told under the name of its file."""
-    broken = bench.work / "project"
-    shutil.copytree("sql", broken / "sql")
-    shutil.copytree("pipelines", broken / "pipelines")
-    text = (broken / "pipelines/demo.yml").read_text()
-    text = text.replace("pipeline: demo", "pipeline: broken").replace("- customers\n", "- custmers\n")
-    (broken / "pipelines/broken.yml").write_text(text)
     with Backend() as backend:
-        ended = bench.run("unplanned", backend.url, pipeline=str(broken / "pipelines/broken.yml"))
+        ended = bench.run("unplanned", backend.url, pipeline=str(copied(bench) / "pipelines/broken.yml"))
         bench.same("exit code", ended.code, 2)
         (fail,) = bench.lineage("unplanned", backend, "FAIL")
         bench.same("job", fail["job"]["name"], "broken")
@@ -183,7 +213,9 @@ def not_asked(bench: Bench) -> None:
         bench.lineage("not_asked", None, "START", "COMPLETE")
 
 
-CASES: list[Callable[[Bench], None]] = [published, unchanged, failed, unplanned, stopped, dead, hanging, refusing, not_asked]
+CASES: list[Callable[[Bench], None]] = [
+    published, unchanged, failed, failures_in_json, unplanned, stopped, dead, hanging, refusing, not_asked,
+]
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import json_log
 from observed_backend import Backend
 from observed_forms import Samples, event_faults, samples_of
 from observed_official import Official
@@ -54,7 +55,8 @@ class Bench:
     def same(self, what: str, told: Any, true: Any) -> None:
         self.expect(told == true, f"{what}: told {str(told)[:300]}, true is {str(true)[:300]}")
 
-    def start(self, name: str, backend: str, *options: str, pipeline: str = PIPELINE, **variables: str) -> subprocess.Popen[str]:
+    def start(self, name: str, backend: str, *options: str, pipeline: str = PIPELINE, of: tuple[str, ...] = ("--as-of", AS_OF),
+              **variables: str) -> subprocess.Popen[str]:
         raw, lake = f"file:{self.work}/raw", f"file:{self.work}/lake-{name}"
         told = {
             "OPENLINEAGE_URL": backend,
@@ -72,17 +74,18 @@ class Bench:
         here = {"CVM_CACHE_SIZE": "0", "CVM_DEMO_RAW": raw, "CVM_DEMO_LAKE": lake, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         environment = kept | told | here | variables
         files = ["--lineage", self.file(name, "jsonl"), "--metrics", self.file(name, "prom")]
-        command = [self.cvm, "run", pipeline, "--as-of", AS_OF, "--log", "json", *files, *options]
+        command = [self.cvm, "run", pipeline, *of, "--log", "json", *files, *options]
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
     def end(self, process: subprocess.Popen[str]) -> Ended:
         _, stderr = process.communicate(timeout=300)
-        events = [json.loads(line) for line in stderr.splitlines() if line.startswith("{")]
+        events, strange = json_log.read(stderr)
+        self.faults += strange
         for secret in (KEY, OTHER_KEY, PASSWORD, base64.b64encode(f"cvm:{PASSWORD}".encode()).decode()):
             self.expect(secret not in stderr, f"standard error shows {secret}")
         return Ended(process.returncode, datetime.now(UTC), stderr, events)
 
-    def run(self, name: str, backend: str, *options: str, **others: str) -> Ended:
+    def run(self, name: str, backend: str, *options: str, **others: Any) -> Ended:
         return self.end(self.start(name, backend, *options, **others))
 
     def file(self, name: str, ending: str) -> str:
