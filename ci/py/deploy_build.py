@@ -294,7 +294,7 @@ def main() -> int:
     builder.must_build("cvm", Path("Dockerfile"), context, *options)
     seen, needed = set((given / "seen").read_text().splitlines()), compiled_from(Path(os.environ["CARGO_TARGET_DIR"]))
     checks.equal(f".dockerignore lets through what the binary is of, {len(needed)} files, and no secret", [], context_faults(seen, needed))
-    checks.equal("… and a context without SQL, or with a secret, is seen", 2, len(context_faults({*needed, ".env"} - {"src/lib.rs"}, needed)))
+    checks.equal("… and a context without a source, or with a secret, is seen", 2, len(context_faults({*needed, ".env"} - {"src/lib.rs"}, needed)))
     _, cron_job = deploy.read_manifests()
     container = deploy.container_of(cron_job)
     bare, full = Image(builder, "cvm:bare"), Image(builder, "cvm")
