@@ -13,13 +13,14 @@ COPY . .
 # The caches are the builder's own: a second build compiles what changed.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    deploy/static-build && cp target/static/cvm /cvm && mkdir /empty
+    deploy/static-build && cp target/static/cvm /cvm && install --directory --mode=1777 /empty/tmp
 
 # Nothing but cvm: docker build --target bare. Certificates for stores by https are looked for where Debian and Alpine have them.
 FROM scratch AS bare
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-# Tables between stages and spilled rows go here where CVM_WORK_FOLDER says nothing else.
-COPY --from=build --chmod=1777 /empty /tmp
+# /tmp, where tables between stages and spilled rows go if CVM_WORK_FOLDER says nothing else. Copied with its mode out of a folder
+# that has nothing else: Docker and Buildah give a folder that COPY itself makes 0755, whatever --chmod says.
+COPY --from=build /empty /
 COPY --from=build /cvm /usr/local/bin/cvm
 ENV PATH=/usr/local/bin:/bin
 WORKDIR /project

@@ -140,26 +140,11 @@ def exit_codes(checks: Checks, cvm: str, cron_job: dict):
     checks.equal("the DAGs know what each code means", set(map(int, rows)) - {0}, set(constants["MEANING"]) & set(range(10)))
 
 
-def cron_script(checks: Checks, cron_job: dict, work: Path):
-    """The script of the cron job, run as it stands."""
-    container = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
-    folder = work / "stub"
-    folder.mkdir()
-    stub = folder / "cvm"
-    stub.write_text('#!/bin/sh\necho "$@"\n')
-    stub.chmod(0o755)
-    given = {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
-
-    def run(**env):
-        env = {"PATH": f"{folder}:{os.environ['PATH']}", **given, "MEMORY_MIB": "8192", **env}
-        done = subprocess.run([*container["command"], *container["args"]], env=env, capture_output=True, text=True)
-        return done.stdout.strip() if done.returncode == 0 else done.returncode
-
+def script_days(checks: Checks, run):
+    """The script of the cron job, as it stands, knows the day; `run` gives what a `cvm` that only shows its arguments was told under
+    some variables, or the exit code."""
     def expected(day):
         return f"run pipelines/webshop.yml --as-of {day} --memory-limit 5734MiB --log json"
-
-    def job_name(*moment):
-        return f"cvm-{int(datetime.datetime(*moment, tzinfo=datetime.UTC).timestamp()) // 60}"
 
     checks.equal("scheduled for 04:00 in Berlin on January 1st", expected("2025-01-01"), run(JOB_NAME=job_name(2025, 1, 1, 3)))
     checks.equal("… for midnight, the day before in UTC", expected("2025-01-01"), run(JOB_NAME=job_name(2024, 12, 31, 23)))
@@ -171,6 +156,42 @@ def cron_script(checks: Checks, cron_job: dict, work: Path):
     before, found, after = today(), run(JOB_NAME="cvm-by-hand-1"), today()
     checks.equal("a Job made by hand is of today", True, found in (expected(before), expected(after)))
     checks.equal("no such time zone", 2, run(JOB_NAME=job_name(2025, 1, 1, 3), ZONE="Europe/Berlino"))
+
+
+def job_name(*moment: int) -> str:
+    """What Kubernetes names the Job that was scheduled for a moment."""
+    return f"cvm-{int(datetime.datetime(*moment, tzinfo=datetime.UTC).timestamp()) // 60}"
+
+
+def stub_cvm(folder: Path) -> Path:
+    """A `cvm` that only shows what it was given."""
+    folder.mkdir()
+    stub = folder / "cvm"
+    stub.write_text('#!/bin/sh\necho "$@"\n')
+    stub.chmod(0o755)
+    return stub
+
+
+def container_of(cron_job: dict) -> dict:
+    return cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+
+
+def settings(container: dict) -> dict[str, str]:
+    """The variables that the container is given by value."""
+    return {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
+
+
+def cron_script(checks: Checks, cron_job: dict, work: Path):
+    """The script of the cron job by this machine's shell."""
+    container = container_of(cron_job)
+    folder = stub_cvm(work / "stub").parent
+
+    def run(**env):
+        env = {"PATH": f"{folder}:{os.environ['PATH']}", **settings(container), "MEMORY_MIB": "8192", **env}
+        done = subprocess.run([*container["command"], *container["args"]], env=env, capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else done.returncode
+
+    script_days(checks, run)
 
 
 def stopped(checks: Checks, work: Path):
@@ -200,15 +221,21 @@ def libraries(checks: Checks, cvm: str):
 
 
 def container_script(cron_job: dict) -> str:
-    container = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+    container = container_of(cron_job)
     return " ".join(container["command"]) + "\n" + container["args"][0]
+
+
+def read_manifests() -> tuple[list[dict], dict]:
+    """All of them, and the cron job."""
+    manifests = [manifest for file in MANIFESTS for manifest in yaml.safe_load_all(file.read_text())]
+    (cron_job,) = (manifest for manifest in manifests if manifest["kind"] == "CronJob")
+    return manifests, cron_job
 
 
 def main() -> int:
     cvm, work = sys.argv[1], Path(sys.argv[2])
     checks = Checks()
-    manifests = [manifest for file in MANIFESTS for manifest in yaml.safe_load_all(file.read_text())]
-    (cron_job,) = (manifest for manifest in manifests if manifest["kind"] == "CronJob")
+    manifests, cron_job = read_manifests()
     schemas(checks, manifests, cron_job)
     beyond_schemas(checks, manifests, cron_job)
     exit_codes(checks, cvm, cron_job)

@@ -1,4 +1,4 @@
-# An organisation's project upon cvm's image, from the folder that `cvm init` wrote:
+# An organisation's project upon cvm's image, from the folder that `cvm init` wrote and pipelines/webshop.yml was added to:
 #   docker build --file project.Dockerfile --build-arg CVM=registry.example.com/cvm:0.1.0 --tag registry.example.com/shop:2025-01-01 shop
 # The SQL is versioned with the image. A ConfigMap would be too small for it, and has no folders.
 ARG CVM=cvm:latest
@@ -6,5 +6,5 @@ FROM ${CVM}
 WORKDIR /project
 COPY pipelines pipelines
 COPY sql sql
-# A faulty project is no image.
+# A faulty project is no image. Yours: the pipeline.
 RUN ["cvm", "validate", "pipelines/webshop.yml"]
