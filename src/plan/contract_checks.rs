@@ -1,5 +1,5 @@
 //! What contracts promise of tables that are not published, as queries of the rows that break it: of raw tables always, of others
-//! for pipelines that say `contracts: all`.
+//! as far as the pipeline says under `contracts`.
 
 use std::sync::Arc;
 
@@ -28,10 +28,15 @@ pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
         let key = source.planned.table.key.iter();
         key.map(|column| column.value.clone()).collect()
     });
-    let is_asked = compiling.pipeline.contracts == Strictness::All && is_between(compiling, table);
+    let is_asked = match compiling.pipeline.contracts {
+        Strictness::All => is_between(compiling, table),
+        Strictness::Entities => entity::name_of(table).is_some() && is_between(compiling, table),
+        Strictness::Written => false,
+    };
     if raw_key.is_none() && !is_asked {
         return Vec::new();
     }
+    let is_key_alone = raw_key.is_none() && compiling.pipeline.contracts == Strictness::Entities;
     let of_raw = raw_key.as_ref().and_then(|_| table.split_once('.'));
     let Some((contract, file)) = contract_of(compiling, table) else {
         return Vec::new();
@@ -52,7 +57,7 @@ pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
         (
             "contract",
             "Columns hold what the contract promises.",
-            promises(&about),
+            promises(&about).filter(|_| !is_key_alone),
         ),
         // What is wrong with a key is told where its contract is read.
         ("contract_key", "The key tells rows apart.", key),
@@ -71,7 +76,9 @@ pub(super) fn enter(compiling: &mut Compiling<'_>, table: &str) -> Vec<String> {
             let message = format!("there is another table or check `{name}`");
             let help = match of_raw {
                 Some(_) => "rename it: cvm makes a check of this name",
-                None => "rename it: with `contracts: all` cvm makes a check of this name",
+                None => {
+                    "rename it: cvm makes a check of this name, unless the pipeline says `contracts: written`"
+                }
             };
             compiling.problems.push(about.fault(at, message, help));
             continue;

@@ -70,7 +70,7 @@ impl<'a> Checks<'a> {
     /// The checks of one of many days: what does not hold is told with the day. What holds is among the results alone, because it may
     /// be the same of all days.
     #[must_use]
-    pub(super) fn as_of(mut self, day: NaiveDate) -> Self {
+    pub(super) fn on_day(mut self, day: NaiveDate) -> Self {
         self.day = Some(day);
         self
     }

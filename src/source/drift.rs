@@ -268,7 +268,7 @@ mod tests {
             line: 2,
             reason: "no day".to_owned(),
         };
-        assert_eq!(fits.unfit(&columns), [day.clone()]);
+        assert_eq!(fits.unfit(&columns), std::slice::from_ref(&day));
         let drift = Drift {
             unfit: vec![day],
             ..Drift::default()

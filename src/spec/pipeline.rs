@@ -50,7 +50,7 @@ pub struct PipelineFile {
     /// The segmentation schemes that customers are told apart by, from `sql/schemes`. Default: all that there are.
     #[schemars(with = "Option<Vec<String>>")]
     pub segments: Option<Vec<Spanned<String>>>,
-    /// Which tables are held to what their contracts promise. Default `written`.
+    /// Which tables are held to what their contracts promise. Default `entities`.
     #[serde(default)]
     pub contracts: Strictness,
     /// What is published, and where.
@@ -62,8 +62,10 @@ pub struct PipelineFile {
 #[serde(rename_all = "snake_case")]
 pub enum Strictness {
     /// Those that are published and, but for their keys, those that are written down on the way: their rows are looked at anyway.
-    #[default]
     Written,
+    /// Also the keys of entities: a row that is there twice would count twice in everything that is made of it.
+    #[default]
+    Entities,
     /// Also those that are worked out where they are read, as entities are, and the keys of all. Each costs a query or two.
     All,
 }

@@ -151,7 +151,7 @@ async fn make_day(
     for stage in stages.filter(|stage| stage.layer != Layer::Check && is_made(&stage.name)) {
         work.make(stage, &mut learned).await?;
     }
-    let mut checks = Checks::new(work, publication, None).as_of(first.day);
+    let mut checks = Checks::new(work, publication, None).on_day(first.day);
     for (table, rows) in learned.kept {
         checks.note_made(&table, rows);
     }
