@@ -341,6 +341,9 @@ pub(super) struct DiffArguments {
     /// Compare two backfills
     #[arg(long)]
     pub(super) history: bool,
+    /// How many keys to show of a table's changed rows, of new ones and of those that are gone
+    #[arg(long, value_name = "NUMBER", default_value_t = 3)]
+    pub(super) keys: usize,
     /// How to print the differences
     #[arg(long, value_enum, default_value_t = RowFormat::Table)]
     pub(super) format: RowFormat,

@@ -135,7 +135,7 @@ pub(super) async fn compare(
 ) -> Result<(), CliError> {
     let (plan, root) = plan_of(&arguments.pipeline, registry).await?;
     let target = target_of(&plan, &root, arguments.history)?;
-    let compared = diff::diff(&target, &arguments.before, &arguments.after).await;
+    let compared = diff::diff(&target, &arguments.before, &arguments.after, arguments.keys).await;
     let mut diffs = match compared {
         Ok(diffs) => diffs,
         Err(error) => return Err(placed(error, &plan, &root, arguments.history).await.into()),

@@ -9,8 +9,8 @@ use super::compile::Compiling;
 use super::score::CheckedScore;
 use super::sql::{self, ParsedSql};
 use super::{
-    CheckKind, ENTITIES, Layer, ParameterValue, PlannedCheck, RESERVED_TABLES, contract_checks,
-    declared_checks, entity, scheme,
+    CheckKind, ENTITIES, Layer, ParameterValue, PlannedCheck, RESERVED_TABLES, ROWS_SET_ASIDE,
+    contract_checks, declared_checks, entity, scheme,
 };
 
 /// A table that the outputs need, directly or not.
@@ -369,8 +369,10 @@ impl Walk<'_> {
             .collect();
         let help = if compiling.catalogue.entities.contains_key(name) {
             format!("the entity is written `{ENTITIES}.{name}`")
-        } else if RESERVED_TABLES.contains(&name) {
+        } else if name == ROWS_SET_ASIDE {
             "every run makes it itself, after all that SQL reads; how many rows may be set aside says `max_bad_share`".to_owned()
+        } else if RESERVED_TABLES.contains(&name) {
+            "every run makes it itself, after all that SQL reads".to_owned()
         } else {
             let tables = compiling.catalogue.tables.keys().map(String::as_str);
             let scores = self.scores.keys().map(String::as_str);

@@ -25,6 +25,9 @@ pub(super) fn prove(
     dates.retain(|name| parameters::DATES.contains(&name.as_str()));
     // The rows of any other table may be written down, so that they are in no slices.
     let reason = match Parted::of(plan) {
+        Ok(parted) if !compiling.sources.contains_key(parted.scanned()) => {
+            format!("`{}` is no raw table", parted.scanned())
+        }
         Ok(_) if !dates.is_empty() => {
             let dates: Vec<String> = dates.iter().map(|name| format!("${name}")).collect();
             format!(
@@ -32,10 +35,7 @@ pub(super) fn prove(
                 dates.join(" and ")
             )
         }
-        Ok(parted) if compiling.sources.contains_key(parted.scanned()) => {
-            return Some(parted.scanned().to_owned());
-        }
-        Ok(parted) => format!("`{}` is no raw table", parted.scanned()),
+        Ok(parted) => return Some(parted.scanned().to_owned()),
         Err(reason) => reason.to_string(),
     };
     let fault = Problem::new(

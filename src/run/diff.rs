@@ -10,13 +10,42 @@ use datafusion::error::DataFusionError;
 use super::AS_OF;
 use super::error::RunError;
 use super::published::{PublishedTables, QueryError};
-use crate::engine::types::quoted;
+use crate::engine::types::{quoted, sql_type};
 use crate::publish::{PublishError, Published, PublishedTable, Target, commits};
 
-/// How many keys of changed rows are shown of a table.
-const SHOWN: usize = 3;
 /// Commits that are looked through for a run.
 const DEPTH: usize = 10_000;
+
+/// What changed of a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ColumnDiff {
+    /// It has other values in so many rows.
+    Changed(u64),
+    /// Only the second run has it, with this type.
+    New(String),
+    /// Only the first run has it.
+    Gone,
+    /// Its type was the first, and is the second now. Values are not compared.
+    Retyped(String, String),
+}
+
+impl ColumnDiff {
+    fn rows(&self) -> u64 {
+        match self {
+            Self::Changed(rows) => *rows,
+            Self::New(_) | Self::Gone | Self::Retyped(..) => 0,
+        }
+    }
+
+    fn told(&self, column: &str) -> String {
+        match self {
+            Self::Changed(rows) => format!("{column} {rows}"),
+            Self::New(now) => format!("+{column} {now}"),
+            Self::Gone => format!("-{column}"),
+            Self::Retyped(was, now) => format!("{column} {was} → {now}"),
+        }
+    }
+}
 
 /// What changed of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,10 +65,11 @@ pub struct TableDiff {
     pub rows_gone: u64,
     /// Keys that both have with other values.
     pub rows_changed: u64,
-    /// Columns with other values, and in how many rows, most rows first; a column that only one has, or with another type,
-    /// with none.
-    pub columns: Vec<(String, u64)>,
-    /// The first keys of changed rows.
+    /// The key that it had and the one that it has, where they differ: rows are not compared then.
+    pub keys: Option<(Vec<String>, Vec<String>)>,
+    /// Columns that are new, gone or of another type, then those with other values, most rows first.
+    pub columns: Vec<(String, ColumnDiff)>,
+    /// The first keys of changed rows, then of new ones (`+`), then of those that are gone (`-`).
     pub examples: Vec<String>,
 }
 
@@ -47,15 +77,24 @@ impl TableDiff {
     /// Whether anything changed.
     pub fn is_some(&self) -> bool {
         let rows = self.rows_new + self.rows_gone + self.rows_changed;
-        rows > 0 || self.rows_before != self.rows_after || !self.columns.is_empty()
+        rows > 0
+            || self.rows_before != self.rows_after
+            || self.keys.is_some()
+            || !self.columns.is_empty()
     }
 }
 
-/// What changed from the run `before` to the run `after`. Tables with the same bytes are not looked into.
+/// What changed from the run `before` to the run `after`, with so many keys of rows of each kind at most. Tables with the same bytes are
+/// not looked into.
 ///
 /// # Errors
 /// [`RunError::NoSuchRun`] where one never published, or its files are no longer kept.
-pub async fn diff(target: &Target, before: &str, after: &str) -> Result<Vec<TableDiff>, RunError> {
+pub async fn diff(
+    target: &Target,
+    before: &str,
+    after: &str,
+    keys: usize,
+) -> Result<Vec<TableDiff>, RunError> {
     let old = published(target, before).await?;
     let new = published(target, after).await?;
     let tables = PublishedTables::beside(target, [("before", &old), ("after", &new)])?;
@@ -65,7 +104,7 @@ pub async fn diff(target: &Target, before: &str, after: &str) -> Result<Vec<Tabl
     let mut diffs = Vec::new();
     for name in names {
         diffs.push(match (old.tables.get(name), new.tables.get(name)) {
-            (Some(old), Some(new)) => compare(&tables, name, old, new).await?,
+            (Some(old), Some(new)) => compare(&tables, name, (old, new), keys).await?,
             (old, new) => TableDiff {
                 table: name.clone(),
                 rows_before: old.map(|table| table.manifest.rows),
@@ -97,9 +136,12 @@ pub fn to_batch(diffs: &[TableDiff], most: usize) -> Result<RecordBatch, QueryEr
     };
     let columns = |diff: &TableDiff| {
         let columns = diff.columns.iter().take(most);
-        let mut told: Vec<String> = columns
-            .map(|(name, rows)| format!("{name} {rows}"))
-            .collect();
+        let mut told: Vec<String> = Vec::new();
+        if let Some((was, now)) = &diff.keys {
+            let (was, now) = (was.join(" "), now.join(" "));
+            told.push(format!("key ({was}) → ({now})"));
+        }
+        told.extend(columns.map(|(name, column)| column.told(name)));
         if diff.columns.len() > most {
             told.push(format!("{} more", diff.columns.len() - most));
         }
@@ -151,8 +193,8 @@ async fn published(target: &Target, run_id: &str) -> Result<Published, RunError>
 async fn compare(
     tables: &PublishedTables,
     name: &str,
-    old: &PublishedTable,
-    new: &PublishedTable,
+    (old, new): (&PublishedTable, &PublishedTable),
+    most_keys: usize,
 ) -> Result<TableDiff, RunError> {
     let mut diff = TableDiff {
         table: name.to_owned(),
@@ -172,13 +214,24 @@ async fn compare(
         let name = field.name();
         match old.schema.field_with_name(name) {
             Ok(was) if was.data_type() == field.data_type() => compared.push(name.clone()),
-            _ => diff.columns.push((name.clone(), 0)),
+            Ok(was) => {
+                let retyped = ColumnDiff::Retyped(type_of(was), type_of(field));
+                diff.columns.push((name.clone(), retyped));
+            }
+            Err(_) => {
+                let column = ColumnDiff::New(type_of(field));
+                diff.columns.push((name.clone(), column));
+            }
         }
     }
     let gone = old.schema.fields().iter().map(|field| field.name());
     let gone = gone.filter(|name| new.schema.field_with_name(name).is_err());
-    diff.columns.extend(gone.map(|name| (name.clone(), 0)));
-    if new.manifest.key != old.manifest.key {
+    diff.columns
+        .extend(gone.map(|name| (name.clone(), ColumnDiff::Gone)));
+    let (was, now) = (&old.manifest.key, &new.manifest.key);
+    let is_comparable = now.iter().all(|key| compared.contains(key));
+    if was != now || !is_comparable {
+        diff.keys = Some((was.clone(), now.clone()));
         return Ok(diff);
     }
     let across = are_days_apart(tables, name, old, new).await?;
@@ -226,22 +279,37 @@ async fn compare(
     };
     (diff.rows_new, diff.rows_gone, diff.rows_changed) = (*rows_new, *rows_gone, *rows_changed);
     let changed = compared.into_iter().zip(of_columns.iter().copied());
-    diff.columns.extend(changed.filter(|(_, rows)| *rows > 0));
+    let changed = changed.filter(|(_, rows)| *rows > 0);
     diff.columns
-        .sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
-    if *rows_changed > 0 {
-        let keys: Vec<String> = key.iter().map(|key| format!("a.{key}")).collect();
+        .extend(changed.map(|(name, rows)| (name, ColumnDiff::Changed(rows))));
+    diff.columns
+        .sort_by_key(|(_, column)| (column.rows() > 0, std::cmp::Reverse(column.rows())));
+    let changed = format!("{both} and ({})", any.join(" or "));
+    for (rows, sign, side, of_rows) in [
+        (*rows_changed, "", "a", changed.as_str()),
+        (*rows_new, "+", "a", "b.is_here is null"),
+        (*rows_gone, "-", "b", "a.is_here is null"),
+    ] {
+        if rows == 0 || most_keys == 0 {
+            continue;
+        }
+        let keys: Vec<String> = key.iter().map(|key| format!("{side}.{key}")).collect();
         let keys = keys.join(", ");
-        let sql = format!(
-            "select {keys} {joined} where {both} and ({}) order by {keys} limit {SHOWN}",
-            any.join(" or ")
-        );
+        let sql =
+            format!("select {keys} {joined} where {of_rows} order by {keys} limit {most_keys}");
         for batch in tables.query(&sql).await? {
+            let rows = shown(&batch).map_err(QueryError::Engine)?;
             diff.examples
-                .extend(shown(&batch).map_err(QueryError::Engine)?);
+                .extend(rows.into_iter().map(|row| format!("{sign}{row}")));
         }
     }
     Ok(diff)
+}
+
+/// The type of a column as contracts say it.
+fn type_of(field: &Field) -> String {
+    let declared = sql_type(field.data_type());
+    declared.map_or_else(|| field.data_type().to_string(), |known| known.to_string())
 }
 
 /// Whether the key of a table has an as-of day beside other columns, and that is one day in all rows of the first run and another in
@@ -301,4 +369,35 @@ fn shown(batch: &RecordBatch) -> Result<Vec<String>, DataFusionError> {
         cells.collect::<Vec<_>>().join(" ")
     };
     Ok((0..batch.num_rows()).map(cells).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_of_columns_and_key_is_told() {
+        let keys = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let retyped = ColumnDiff::Retyped("bigint".to_owned(), "double".to_owned());
+        let column = |name: &str, column| (name.to_owned(), column);
+        let diff = TableDiff {
+            table: "customers".to_owned(),
+            keys: Some((keys(&["customer_id", "orders"]), keys(&["customer_id"]))),
+            columns: vec![
+                column("shoe_size", ColumnDiff::New("varchar".to_owned())),
+                column("gender", ColumnDiff::Gone),
+                column("purchase_days", retyped),
+                column("orders", ColumnDiff::Changed(7)),
+            ],
+            ..TableDiff::default()
+        };
+        // Though no row was counted.
+        assert!(diff.is_some());
+        let batch = to_batch(&[diff], 3).unwrap();
+        let told = batch.column_by_name("columns").unwrap();
+        assert_eq!(
+            told.as_string::<i32>().value(0),
+            "key (customer_id orders) → (customer_id), +shoe_size varchar, -gender, purchase_days bigint → double, 1 more"
+        );
+    }
 }

@@ -85,25 +85,25 @@ pub enum RunError {
     },
     /// Rows that are not what the contract of their table promises.
     #[error(
-        "{rows} of the rows of `{table}` are not what its contract promises; nothing was published. The first of them lie at {rows_at}"
+        "{first}. In all, {rows} rows of `{table}` are not what its contract promises: {rows_at}"
     )]
     Contract {
+        /// What is wrong with the row that was met first.
+        first: String,
         /// The table.
         table: String,
         /// How many rows.
         rows: u64,
-        /// Where they can be looked at.
+        /// Where the first of them can be looked at.
         rows_at: String,
-        /// What was met first.
-        source: Box<RunError>,
     },
     /// More rows of a raw table were set aside than may be.
-    #[error("nothing was published. The first of the rows that were set aside lie at {rows_at}")]
+    #[error("{told}. Rows that were set aside: {rows_at}")]
     SetAside {
+        /// Which table, how many, and the first three.
+        told: String,
         /// Where they can be looked at.
         rows_at: String,
-        /// Which table, how many, and the first three.
-        source: Box<RunError>,
     },
     /// Bounds that nothing could be held against.
     #[error(
@@ -213,7 +213,9 @@ impl RunError {
             Self::Stage(StageError::Broken(_))
             | Self::Bounds { .. }
             | Self::NotValidated { .. }
-            | Self::Checks { .. } => FailureKind::DataQuality,
+            | Self::Checks { .. }
+            | Self::Contract { .. }
+            | Self::SetAside { .. } => FailureKind::DataQuality,
             Self::Stage(_) | Self::Machine { .. } => FailureKind::Internal,
             Self::NoValidation
             | Self::NoAsOfDays { .. }
@@ -225,9 +227,7 @@ impl RunError {
             Self::SnapshotsChanged { .. } | Self::SnapshotsUnread { .. } => {
                 FailureKind::TransientStore
             }
-            Self::WorkFolderFull { source, .. }
-            | Self::Contract { source, .. }
-            | Self::SetAside { source, .. } => source.kind(),
+            Self::WorkFolderFull { source, .. } => source.kind(),
             Self::Terminated => FailureKind::Terminated,
         }
     }

@@ -9,7 +9,7 @@ use super::checks::Checks;
 use super::error::RunError;
 use super::events::{Event, Events, Observer};
 use super::outputs::Outputs;
-use super::previous::{Previous, history};
+use super::previous::{Previous, history, shown_day};
 use super::report::{Reporter, RunReport};
 use super::work::{Learned, RunAtWork};
 use super::{RunOptions, bounds, failed, inputs, machine};
@@ -307,8 +307,8 @@ fn why_empty(plan: &Plan, table: &str) -> String {
 }
 
 /// Tells that tables of a later day are about to be replaced: whoever reads them sees an earlier day from then on.
-fn warn_of_newer(options: &RunOptions, events: &Events, last: Option<&Previous>) {
-    if let Some(seen) = last.map(Previous::as_of)
+fn warn_of_newer(options: &RunOptions, events: &Events, shown: Option<chrono::NaiveDate>) {
+    if let Some(seen) = shown
         && seen > options.as_of
     {
         let as_of = options.as_of;
@@ -344,7 +344,7 @@ async fn prepare(
     let target = publication.target();
     let history = history(target, options.inputs.replay_of.as_deref()).await?;
     let last = Previous::last(target, options.as_of, &work.read(), &history).await?;
-    warn_of_newer(options, events, last.as_ref());
+    warn_of_newer(options, events, shown_day(target).await?);
     let mut learned = Learned::default();
     let mut checks = Checks::new(&work, publication, last.as_ref());
     checks.hold_lookbacks().await?;

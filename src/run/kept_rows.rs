@@ -4,6 +4,7 @@ use arrow::array::RecordBatch;
 
 use super::checks::{Checks, KEPT, contract_held};
 use super::error::RunError;
+use super::execute::causes;
 use crate::engine::to_csv;
 use crate::engine::types::quoted;
 use crate::plan::{BrokenRows, PlannedStage, Work, rows_that_break};
@@ -24,10 +25,10 @@ impl Checks<'_> {
         }
         match self.keep_rows_of_contract(stage).await {
             Ok(Some((rows, rows_at))) => RunError::Contract {
+                first: innermost(&error),
                 table: stage.name.clone(),
                 rows,
                 rows_at,
-                source: Box::new(error),
             },
             // The first one is known, and says what to do.
             Ok(None) | Err(_) => error,
@@ -91,8 +92,8 @@ impl Checks<'_> {
         let name = format!("{}__set_aside", table.replace('.', "_"));
         match self.keep(&name, &kept).await {
             Ok(rows_at) => RunError::SetAside {
+                told: innermost(&error),
                 rows_at,
-                source: Box::new(error),
             },
             Err(_) => error,
         }
@@ -105,6 +106,11 @@ impl Checks<'_> {
         })?;
         Ok(self.publication.keep_broken_rows(name, csv).await?)
     }
+}
+
+/// The cause that names a table and its rows.
+fn innermost(error: &RunError) -> String {
+    causes(error).pop().unwrap_or_default()
 }
 
 fn is_of_contract(error: &RunError) -> bool {

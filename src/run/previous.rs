@@ -15,7 +15,7 @@ use super::published::{PublishedTables, QueryError};
 use crate::plan::MODEL_FITS;
 use crate::publish::{
     CheckResult, Commit, ObjectManifest, Published, RunManifest, SourceManifest, Target, are_there,
-    commits, run_manifest,
+    commits, current_commit, run_manifest,
 };
 use crate::score::PreviousFits;
 
@@ -44,7 +44,8 @@ impl Previous {
         Self::find(target, history, |seen, _| seen < as_of).await
     }
 
-    /// The last published run, but that of `as_of` which read what is `read`; none where there is none in `history`.
+    /// The last published run of `as_of` or an earlier day, but that of `as_of` which read what is `read`; none where there is none in
+    /// `history`.
     ///
     /// # Errors
     /// When the store does not answer, or what it holds cannot be read.
@@ -54,7 +55,9 @@ impl Previous {
         read: &[SourceManifest],
         history: &[Commit],
     ) -> Result<Option<Self>, RunError> {
-        let is_other = |seen, run: &RunManifest| seen != as_of || !are_same(&run.sources, read);
+        let is_other = |seen, run: &RunManifest| {
+            seen < as_of || (seen == as_of && !are_same(&run.sources, read))
+        };
         Self::find(target, history, is_other).await
     }
 
@@ -121,6 +124,18 @@ impl Previous {
             estimates: rows.iter().flat_map(estimates).collect(),
         }))
     }
+}
+
+/// The as-of day of what readers see; none where nothing is published.
+///
+/// # Errors
+/// When the store does not answer, or what it holds cannot be read.
+pub(super) async fn shown_day(target: &Target) -> Result<Option<NaiveDate>, RunError> {
+    let Some(commit) = current_commit(target).await? else {
+        return Ok(None);
+    };
+    let run = run_manifest(target, &commit.run_id).await?;
+    Ok(run.and_then(|run| run.as_of.parse().ok()))
 }
 
 /// Whether two runs read the same objects, as far as that can be told before they are read.

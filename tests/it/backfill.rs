@@ -373,7 +373,7 @@ fn a_history_is_held_to_checks_before_a_day_is_kept() {
     let told = text(&refused.stderr);
     assert_eq!(code(&refused), 3, "{told}");
     assert!(
-        told.contains("`shop.orders__once`: 2 rows break it: No currency twice."),
+        told.contains("`shop.orders__once`: 916 rows break it: No currency twice."),
         "{told}"
     );
     assert!(!kept.exists(), "a day was kept of broken raw rows");
