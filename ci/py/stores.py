@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 
+import store_faults
 from published import Published, differences
 
 BUCKET = "lake"
@@ -32,6 +33,7 @@ class Server:
     name: str
     scheme: str
     environment: dict[str, str]
+    bucket = BUCKET
 
     def __init__(self, work: Path):
         self.log, self.process = work / f"{self.name}.log", None
@@ -187,5 +189,6 @@ def main(server_of: type[Server], refusal: int = 412) -> int:
             print(errors[-2000:])
         found = differences(Published(reference), published("replayed"))
         expect(not found, f"it publishes the same bytes {'; '.join(found)}")
+        store_faults.play(server, cvm, pipeline, as_of, Path(work), expect)
     print(f"{server.name}: {faults} faults")
     return 1 if faults else 0
