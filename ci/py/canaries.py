@@ -46,9 +46,11 @@ HELD = {
     "client secret": "GOCSPX-cAnArY-1a8",
     "text for JSON": "nOtJsOnButAtExTcAnArY2b9",
 }
+# What a server hands out for a file of that kind.
+HANDED = {"handed key": "hAnDeDkEyCaNaRy+3c1/x", "handed token": "hAnDeDtOkEnCaNaRy+4d2/x"}
 CANARIES = {
     "secret": SECRET, "token": TOKEN, "password": PASSWORD, "short secret": SHORT, "long token": LONG_START, "literal": LITERAL,
-} | HELD
+} | HELD | HANDED
 
 ORDERS = """number,customer,placed,total
 1001,anna,2024-01-05 10:12:00,19.90
@@ -189,6 +191,24 @@ class Knowing(Refusal):
     knows = tuple(secret for name, secret in HELD.items() if name != "text for JSON")
 
 
+class Handing(Refusal):
+    """Hands out credentials, as the agent of a container does, and refuses them, quoting the token."""
+
+    def give(self):
+        if self.path != "/credentials":
+            self.refuse()
+            return
+        key, token = HANDED.values()
+        given = {"AccessKeyId": "id", "SecretAccessKey": key, "Token": token, "Expiration": "2099-01-01T00:00:00Z"}
+        body = json.dumps(given).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = give
+
+
 @dataclass
 class Case:
     """A command, what is different for it, and the exit code that it must have: a case that fails otherwise checks something else."""
@@ -234,7 +254,7 @@ class Project:
         return code, [out, err, *(path for path in map(Path, others.values()) if path.exists())]
 
     def kill(self, case: Case) -> list[Path]:
-        """SIGKILL once the first stage is done: the work folder stays as it is."""
+        """SIGKILL once the first stage is done; gives what lies in the work folder then, aside, for the next run removes it."""
         process = subprocess.Popen([self.cvm, *case.command.split()], stderr=subprocess.PIPE, **self.prepare(case))
         for line in process.stderr:
             if b'"stage_finished"' in line:
@@ -242,7 +262,9 @@ class Project:
         process.send_signal(signal.SIGKILL)
         process.stderr.close()
         process.wait()
-        return files_below(self.work_folder)
+        aside = self.work_folder.rename(self.work_folder.with_name("left"))
+        self.work_folder.mkdir()
+        return files_below(aside)
 
 
 def held_by_files(folder: Path, refusing: str) -> dict[str, str]:
@@ -320,7 +342,7 @@ def bad(refusing: str) -> list[Case]:
     return cases
 
 
-def by_files(paths: dict[str, str], refusing: str, knowing: str) -> list[Case]:
+def by_files(paths: dict[str, str], refusing: str, knowing: str, handing: str) -> list[Case]:
     """Secrets in files that cvm is given the paths of, told back by a server, or by whoever cannot read the file."""
     keyless = 'region: us-east-1, max_retries: "0", endpoint: "${ENDPOINT}", allow_http: true'
     federated = 'account_name: account, client_id: id, authority_id: tenant, max_retries: "0", allow_http: true, endpoint: "${ENDPOINT}"'
@@ -335,6 +357,10 @@ def by_files(paths: dict[str, str], refusing: str, knowing: str) -> list[Case]:
         Case("all-files-told", 2, environment={"ENDPOINT": knowing} | tokens | accounts),
         Case("container-token", 2, options=keyless, environment={
             "ENDPOINT": refusing, "AWS_CONTAINER_CREDENTIALS_FULL_URI": refusing,
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": paths["container token"],
+        }),
+        Case("handed-credentials", 2, options=keyless, environment={
+            "ENDPOINT": handing, "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{handing}/credentials",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": paths["container token"],
         }),
         Case("federated-token", 2, options=federated + ', authority_host: "${ENDPOINT}"', environment=azure | {
@@ -391,10 +417,10 @@ def main() -> int:
     pyarrow.parquet.write_table(pyarrow.table({"a": [f"{n} {SECRET}" for n in range(2)] * 99}), work / "planted", compression="zstd")
     expect(len(leaks([work / "planted"])) == 1, "the search finds the secret in a compressed table")
 
-    refusals = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for handler in (Refusal, Knowing)]
+    refusals = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for handler in (Refusal, Knowing, Handing)]
     for refusal in refusals:
         threading.Thread(target=refusal.serve_forever, daemon=True).start()
-    refusing, knowing = (f"http://127.0.0.1:{refusal.server_port}" for refusal in refusals)
+    refusing, knowing, handing = (f"http://127.0.0.1:{refusal.server_port}" for refusal in refusals)
     with Server(work) as server:
         server.put("orders/2024.csv", ORDERS.encode())
         environment = {
@@ -429,7 +455,7 @@ def main() -> int:
         left = project.kill(Case("killed", 0))
         expect(bool(left), f"a killed run left {len(left)} files in its work folder")
         paths = held_by_files(work / "held", knowing)
-        for case in [*bad(refusing), *by_size(refusing), *by_files(paths, refusing, knowing), *written_down()]:
+        for case in [*bad(refusing), *by_size(refusing), *by_files(paths, refusing, knowing, handing), *written_down()]:
             hold(case)
         # The files of the project are searched as well, and the user's own is not to be found there.
         project.prepare(Case("clean", 0))
