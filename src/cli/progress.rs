@@ -8,6 +8,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::{console, telling};
 use crate::run::{Event, Observer};
+use crate::store::redacted;
 
 /// How often a log that nobody watches is told of progress.
 const LOG_PROGRESS: Duration = Duration::from_secs(10);
@@ -24,6 +25,16 @@ impl Display {
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         bar.enable_steady_tick(Duration::from_millis(120));
         Self { bar }
+    }
+
+    /// A bar prints nothing where standard error is no terminal, and a warning must be told there too.
+    fn warn(&self, message: &str) {
+        let line = redacted(&format!("  warning   {message}"));
+        if self.bar.is_hidden() {
+            console::err(&format!("{line}\n"));
+        } else {
+            self.bar.println(line);
+        }
     }
 }
 
@@ -108,7 +119,7 @@ impl Observer for Display {
                 self.bar
                     .println(format!("  {made:<9} {table} as of {as_of}, {rows} rows"));
             }
-            Event::Warning { message } => self.bar.println(format!("  warning   {message}")),
+            Event::Warning { message } => self.warn(message),
             Event::Committed { commit, url } => {
                 self.bar.println(format!("  committed {commit} to {url}"));
             }

@@ -96,9 +96,23 @@ fn a_run_without_news_writes_nothing_and_a_replay_gives_the_same_bytes() {
     // An earlier day was run in between; the replay compares with what the run compared with.
     let earlier = run_of(
         &shop,
-        &["run", "pipelines/demo.yml", "--as-of", "2024-06-01"],
+        &[
+            "run",
+            "pipelines/demo.yml",
+            "--as-of",
+            "2024-06-01",
+            "--log",
+            "human",
+        ],
     );
     assert_eq!(code(&earlier), 0, "{}", text(&earlier.stderr));
+    let told = text(&earlier.stderr);
+    assert!(
+        told.contains(
+            "  warning   the published tables are as of 2025-01-01; this run replaces them with those as of 2024-06-01\n"
+        ),
+        "{told}"
+    );
     let replay = ["run", "pipelines/demo.yml", "--replay", &runs[0]];
     let replayed = run_of(&shop, &replay);
     assert_eq!(code(&replayed), 0, "{}", text(&replayed.stderr));
