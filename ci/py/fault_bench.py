@@ -5,7 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, dropwhile
 from pathlib import Path
 
 from fault_project import FEW_TABLES, write_data, write_project
@@ -29,6 +29,10 @@ class Outcome:
 
     def lines(self) -> list[str]:
         return self.said.splitlines()
+
+    def failure(self) -> list[str]:
+        """What is told of why it failed: all but the warnings before."""
+        return list(dropwhile(lambda line: line.startswith("  warning "), self.lines()))
 
 
 @dataclass
@@ -103,7 +107,7 @@ class Bench:
         return ["run", f"pipelines/{pipeline}_{where}.yml", "--as-of", day, "--no-cache", *arguments]
 
     def run(self, pipeline: str, where: str, day: str, *arguments: str) -> Outcome:
-        """A run as a person sees it: nothing but its failure on standard error."""
+        """A run as a person sees it: nothing but warnings and its failure on standard error."""
         return self.finish(self.start(pipeline, where, day, *arguments))
 
     def generate(self, where: str, to: str) -> Outcome:

@@ -25,11 +25,12 @@ LINES = 10
 
 def message_faults(outcome: Outcome, says: tuple[str, ...]) -> list[str]:
     """The first of `says` is what the first line names."""
-    found = [f"the message does not say `{words}`" for words in says if words not in outcome.said]
-    if says and says[0] not in outcome.said.partition("\n")[0]:
+    failure = outcome.failure()
+    found = [f"the message does not say `{words}`" for words in says if not any(words in line for line in failure)]
+    if says and says[0] not in "".join(failure[:1]):
         found.append(f"the first line does not name `{says[0]}`")
-    if len(outcome.lines()) > LINES:
-        found.append(f"the message has {len(outcome.lines())} lines")
+    if len(failure) > LINES:
+        found.append(f"the message has {len(failure)} lines")
     if "panicked" in outcome.said:
         found.append("it panicked")
     return found

@@ -236,7 +236,7 @@ async fn begin(
         && let Some(commit) =
             inputs::unchanged(plan, target, options.as_of, &options.inputs, &options.root).await?
     {
-        // A run that was killed right after its commit left stable paths behind.
+        // A run that was killed right after its commit left stable paths behind; others may be gone or altered since.
         refresh(target).await?;
         events.tell(&Event::Unchanged {
             commit: commit.number,

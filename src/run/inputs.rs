@@ -99,15 +99,11 @@ pub(super) async fn unchanged(
     Ok(is_same.then_some(commit))
 }
 
-/// Whether readers find what `run` published, at the stable paths and behind the manifest.
+/// Whether every file of what `run` published is there, whole. Stable paths are left to `refresh`: a run that was killed right after its
+/// commit leaves some of them behind it.
 pub(super) async fn is_whole(target: &Target, run: &RunManifest) -> Result<bool, RunError> {
-    let objects = run.tables.iter().flat_map(|table| {
-        let files = table.files.iter();
-        let files = files.map(|file| (target.absolute(&file.path), Some(file.bytes)));
-        // The stable path is a copy of the only file.
-        let bytes = table.files.iter().map(|file| file.bytes).sum();
-        files.chain([(target.stable_path(&table.name), Some(bytes))])
-    });
+    let files = run.tables.iter().flat_map(|table| &table.files);
+    let objects = files.map(|file| (target.absolute(&file.path), Some(file.bytes)));
     Ok(are_whole(target, objects).await?)
 }
 

@@ -65,12 +65,13 @@ fn a_run_without_news_writes_nothing_and_a_replay_gives_the_same_bytes() {
     assert_eq!(runs_after, runs);
     assert!(before == after, "a run without news wrote something");
 
-    // A table that is gone is news: it is published again.
+    // A stable path that is gone is shown again, out of what was published.
     let stable = shop.join("data/demo/lake/marts/demo/customers.parquet");
     std::fs::remove_file(&stable).unwrap();
     let mended = run_of(&shop, &nightly);
     assert_eq!(code(&mended), 0, "{}", text(&mended.stderr));
     assert_eq!(std::fs::read(&stable).unwrap(), before[&stable]);
+    assert_eq!(lake_of(&shop).0, runs);
 
     // A new object is news.
     let orders = shop.join("data/demo/raw/shop/orders");

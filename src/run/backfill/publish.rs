@@ -142,7 +142,7 @@ async fn begin<'a>(
     if options.reuse
         && let Some(commit) = unchanged(history, target, &wanted).await?
     {
-        // A backfill that was killed right after its commit left stable paths behind.
+        // A backfill that was killed right after its commit left stable paths behind; others may be gone or altered since.
         refresh(target).await?;
         events.tell(&Event::Unchanged {
             commit: commit.number,
