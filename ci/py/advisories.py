@@ -47,7 +47,8 @@ def looked_through() -> int:
 def main() -> int:
     match sys.argv[1:]:
         case ["ignored"]:
-            print("\n".join(ignored()))
+            for option in ignored():
+                print(option)
             return 0
         case ["looked_through"]:
             return looked_through()

@@ -192,12 +192,16 @@ class Knowing(Refusal):
 
 
 class Handing(Refusal):
-    """Hands out credentials, as the agent of a container does, and refuses them, quoting the token."""
+    """Hands out credentials, as the agent of a container does, and refuses them, quoting both."""
+
+    knows = tuple(HANDED.values())
+    given = 0
 
     def give(self):
         if self.path != "/credentials":
             self.refuse()
             return
+        Handing.given += 1
         key, token = HANDED.values()
         given = {"AccessKeyId": "id", "SecretAccessKey": key, "Token": token, "Expiration": "2099-01-01T00:00:00Z"}
         body = json.dumps(given).encode()
@@ -462,6 +466,7 @@ def main() -> int:
         server.get_folder("", work / "lake")
     for refusal in refusals:
         refusal.shutdown()
+    expect(Handing.given > 0, f"credentials were handed out {Handing.given} times")
     written = files_below(work / "lake") + files_below(project.folder) + left + kept + [path for path in [report] if path.exists()]
     expect(len(files_below(work / "lake")) > 10 and report.exists(), f"{len(written)} files were written")
     found = leaks(written)

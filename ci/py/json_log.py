@@ -1,4 +1,4 @@
-"""What a command says with `--log json`: a JSON object with an `event` a line, and nothing else."""
+"""What a command says with `--log json`: a JSON object with an `event` a line, once a run has begun with its id, and nothing else."""
 
 import json
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 def read(text: str) -> tuple[list[dict[str, Any]], list[str]]:
     """The events, and what is wrong with the lines that are none."""
-    events, faults = [], []
+    events, faults, run = [], [], None
     for line in text.splitlines():
         try:
             event = json.loads(line)
@@ -14,6 +14,10 @@ def read(text: str) -> tuple[list[dict[str, Any]], list[str]]:
             event = None
         if isinstance(event, dict) and isinstance(event.get("event"), str):
             events.append(event)
+            if event["event"] == "run_started":
+                run = event["run_id"]
+            if event.get("run_id") != run:
+                faults.append(f"a line does not name the run {run}: {line[:200]}")
         else:
             faults.append(f"standard error has a line that is no event in JSON: {line[:200]}")
     return events, faults

@@ -63,7 +63,7 @@ def unchanged(bench: Bench) -> None:
         bench.expect(ended.last("unchanged") != {}, "the second run did not end at once")
         _, complete = bench.lineage("unchanged", backend, "START", "COMPLETE")
         tags = {tag["key"]: tag["value"] for tag in complete["run"]["facets"]["tags"]["tags"]}
-        bench.same("unchanged since", tags.get("unchanged_since"), ended.last("unchanged")["run_id"])
+        bench.same("unchanged since", tags.get("unchanged_since"), ended.last("unchanged")["unchanged_since"])
         bench.expect(len(complete["outputs"]) > 4, "a run without news forgets its outputs")
         bench.same("figures", [of for of in complete["outputs"] if "outputStatistics" in of["outputFacets"]], [])
         ends(bench, bench.metrics("unchanged", backend), success=1, code=0)
@@ -222,8 +222,12 @@ def main() -> int:
     cvm, work, names = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
     made = [cvm, "generate", "--customers", CUSTOMERS, "--to", f"file:{work}/raw"]
     subprocess.run(made, check=True, capture_output=True)
-    official = at_hand()
-    failures = 0
+    failures, official = 0, None
+    try:
+        official = at_hand()
+    except SystemExit as missing:
+        failures += 1
+        print(f"FAILED  OpenLineage's own JSON Schemas: {missing}; the cases go on without them")
     chosen = [case for case in CASES if not names or any(name in case.__name__ for name in names)]
     for case in chosen:
         bench = Bench(cvm, work, official)
@@ -235,7 +239,7 @@ def main() -> int:
         for fault in bench.faults[:20]:
             print(f"        {fault}")
         failures += bool(bench.faults)
-    print(f"observed: {len(chosen) - failures} passed, {failures} failed")
+    print(f"observed: {len(chosen)} cases, {failures} failed")
     return 1 if failures or not chosen else 0
 
 

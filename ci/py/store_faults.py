@@ -12,7 +12,6 @@ from pathlib import Path
 from fault_proxy import FaultProxy, Rule, answers, before
 
 
-
 def in_url(text: str) -> str:
     """A pattern of a text in a URL, whichever of its signs a client encodes."""
     return "".join(sign if sign.isalnum() else f"({re.escape(sign)}|%{ord(sign):02X})" for sign in text)
@@ -70,8 +69,9 @@ def play(server, cvm: str, pipeline: str, as_of: str, work: Path, expect: Callab
             print(errors[-2000:])
         expect((reading.fired, writing.fired) == (TRIES - 1, TRIES - 1), f"… played {reading.fired} and {writing.fired} times")
         times = proxy.times("GET", RAW)
+        # That they are of random length takes more of them to see: fault_cases_remote.py.
         pauses = [round(later - earlier, 2) for earlier, later in zip(times, times[1:])]
-        expect(len(times) == TRIES and min(pauses) > 0.09 and len(set(pauses)) > 1, f"… with pauses that differ: {pauses}")
+        expect(len(times) == TRIES and min(pauses) > 0.09, f"… with pauses: {pauses}")
 
         publishes_nothing("throttled for good", TRANSIENT, Rule("GET", RAW, answers(503)), "2011-01-04.csv")
         asked = len(proxy.asked("GET", RAW))

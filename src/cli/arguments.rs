@@ -56,7 +56,7 @@ pub(super) enum Verb {
     Demo(DemoArguments),
     /// Write a working project: pipeline, source, staging and the shipped SQL
     Init(InitArguments),
-    /// List what there is: scorers, formats, entities, marts or functions
+    /// List what there is: scorers, formats, entities, marts, functions, parameters or schemes
     List(ListArguments),
     /// Fit the models on earlier days and show how they foretold what came
     Backtest(BacktestArguments),
@@ -310,7 +310,7 @@ pub(super) struct SchemaArguments {
     /// Write every schema as DIR/<name>.json
     #[arg(long, value_name = "DIR")]
     pub(super) to: Option<PathBuf>,
-    /// The schema to print: pipeline, source, table, scheme or report
+    /// The schema to print: pipeline, source, table, parameters, score, scheme or report
     #[arg(required_unless_present = "to")]
     pub(super) name: Option<String>,
 }

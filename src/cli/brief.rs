@@ -134,11 +134,11 @@ impl Observer for Briefing {
             }
             Event::Unchanged {
                 commit,
-                run_id,
+                unchanged_since,
                 url,
             } => {
                 brief.commit = Some(commit);
-                brief.unchanged_since = Some(run_id);
+                brief.unchanged_since = Some(unchanged_since);
                 brief.url = Some(url);
             }
             Event::RunFinished {

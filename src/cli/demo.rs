@@ -6,7 +6,7 @@ use arrow::array::{Array, Float64Array, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use indicatif::HumanCount;
 
-use super::arguments::{DemoArguments, Log};
+use super::arguments::DemoArguments;
 use super::project::compile_in;
 use super::{CliError, console, generate, run, summary, truths};
 use crate::demo::{GenerateOptions, GenerateReport};
@@ -30,7 +30,7 @@ pub(super) async fn demo(arguments: &DemoArguments, registry: &Registry) -> Resu
         threads: machine::cores(),
         ..GenerateOptions::default()
     };
-    let in_words = arguments.limits.log != Log::Json;
+    let in_words = run::is_human(arguments.limits.log);
     if in_words {
         console::err(&format!(
             "making a company of {} customers …\n",

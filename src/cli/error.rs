@@ -84,8 +84,8 @@ impl CliError {
             | Self::Occupied { .. }
             | Self::UnknownSchema { .. } => FailureKind::Configuration,
             Self::Run(error) => error.kind(),
-            Self::Published(error) | Self::Query(QueryError::Published(error)) => error.kind(),
-            Self::Query(_) => FailureKind::Configuration,
+            Self::Published(error) => error.kind(),
+            Self::Query(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::Generate(GenerateError::Customers(_) | GenerateError::AsOf(_)) => {
                 FailureKind::Configuration

@@ -150,12 +150,14 @@ impl Observer for JsonLines {
             }
             *last = Some(Instant::now());
         }
-        let Ok(line) = serde_json::to_value(event) else {
+        if let Event::RunStarted { run_id, .. } = event {
+            telling::run_began(run_id);
+        }
+        if matches!(event, Event::RunFailed { .. }) && telling::tells_failure_last() {
             return;
-        };
-        console::json_line(line);
-        if matches!(event, Event::RunFailed { .. }) {
-            telling::run_failed();
+        }
+        if let Ok(line) = serde_json::to_value(event) {
+            telling::json_line(line);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! People get words, the cause first; whoever reads `--log json` gets lines of JSON and nothing else. A command has one standard
 //! error: how it is told is decided once, before anything is.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,6 +21,8 @@ const FAULTS: usize = 8;
 static TELLING: OnceLock<Telling> = OnceLock::new();
 /// Whether standard error knows already why the command failed.
 static IS_TOLD: AtomicBool = AtomicBool::new(false);
+/// The run that this process makes.
+static RUN: OnceLock<String> = OnceLock::new();
 
 /// Who reads standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,11 +64,36 @@ impl Telling {
 pub(super) fn begin(telling: Telling) {
     // Said twice, the first holds.
     let _ = TELLING.set(telling);
-    if telling == Telling::Json {
-        std::panic::set_hook(Box::new(|panic| {
-            console::json_line(json!({ "event": "panic", "message": panic.to_string() }));
-        }));
+    std::panic::set_hook(Box::new(move |panic| match telling {
+        Telling::Json => json_line(json!({ "event": "panic", "message": panic.to_string() })),
+        Telling::Drawn | Telling::Brief | Telling::Mixed => {
+            // Where RUST_BACKTRACE asks for it.
+            let trace = Backtrace::capture();
+            let trace = match trace.status() {
+                BacktraceStatus::Captured => trace.to_string(),
+                _ => String::new(),
+            };
+            console::err(&format!("{panic}\n{trace}"));
+        }
+    }));
+}
+
+/// From here on every line of JSON names the run: those of many runs come together in one place.
+pub(super) fn run_began(run_id: &str) {
+    // A process makes one run.
+    let _ = RUN.set(run_id.to_owned());
+}
+
+/// Tells an object of JSON in a line.
+pub(super) fn json_line(line: Value) {
+    console::json_line(of_run(line, RUN.get()));
+}
+
+fn of_run(mut line: Value, run: Option<&String>) -> Value {
+    if let (Some(run), Some(object)) = (run, line.as_object_mut()) {
+        object.insert("run_id".to_owned(), run.as_str().into());
     }
+    line
 }
 
 /// Tells why the command failed, once: whoever has to have the last word lets it be told before.
@@ -78,17 +106,15 @@ pub(super) fn failure(error: &CliError) {
         Telling::Brief | Telling::Mixed => console::err(&in_words(error)),
         Telling::Json => {
             for line in in_json(error) {
-                console::json_line(line);
+                json_line(line);
             }
         }
     }
 }
 
-/// A line of JSON has told why the run failed. Who reads words has not understood it.
-pub(super) fn run_failed() {
-    if Telling::current() == Telling::Json {
-        IS_TOLD.store(true, Ordering::Relaxed);
-    }
+/// Whether a failure has the last line of JSON, after warnings of whoever could not be told of the run.
+pub(super) fn tells_failure_last() -> bool {
+    Telling::current() == Telling::Json
 }
 
 /// Tells of something odd that stops nothing.
@@ -96,7 +122,7 @@ pub(super) fn warning(message: &str) {
     match Telling::current() {
         Telling::Drawn | Telling::Brief => console::err(&format!("warning: {message}\n")),
         Telling::Mixed | Telling::Json => {
-            console::json_line(json!({ "event": "warning", "message": message }));
+            json_line(json!({ "event": "warning", "message": message }));
         }
     }
 }
@@ -224,6 +250,16 @@ mod tests {
             "message": "cannot read the pipeline; because: gone",
         });
         assert_eq!(in_json(&gone), [failed]);
+    }
+
+    #[test]
+    fn every_line_of_a_run_names_it() {
+        let line = json!({ "event": "committed", "commit": 1 });
+        let run = "01a2".to_owned();
+        let named = json!({ "event": "committed", "commit": 1, "run_id": "01a2" });
+        assert_eq!(of_run(line.clone(), Some(&run)), named);
+        assert_eq!(of_run(named.clone(), Some(&run)), named);
+        assert_eq!(of_run(line.clone(), None), line);
     }
 
     #[test]

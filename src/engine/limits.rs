@@ -8,6 +8,7 @@ use arrow::array::{
     Int64Array, Scalar, StringArray, StringViewArray, TimestampMicrosecondArray,
 };
 use arrow::compute::kernels::cmp::{gt, lt};
+use arrow::compute::kernels::numeric::add_wrapping;
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -122,7 +123,10 @@ fn bounded(
             compares(column, &Int64Array::new_scalar(bound.whole()?))
         }
         (DataType::Float64, Literal::Number(bound)) => {
-            compares(column, &Float64Array::new_scalar(bound.real()))
+            // In Arrow's order -0.0 comes before 0.0; a sum of both is 0.0.
+            let zero = Float64Array::new_scalar(0.0);
+            add_wrapping(column, &zero)
+                .and_then(|column| compares(&column, &Float64Array::new_scalar(bound.real())))
         }
         (DataType::Decimal128(precision, scale), Literal::Number(bound)) => {
             let units = bound.units_at(scale.unsigned_abs())?;
@@ -194,6 +198,7 @@ mod tests {
         let real = |value| outside(&limits, Float64Array::from(vec![0.5, value]));
         assert_eq!(real(1.0), None);
         assert_eq!(real(1.0 + f64::EPSILON), Some(1));
+        assert_eq!(real(-0.0), None);
         assert_eq!(real(-f64::MIN_POSITIVE), Some(1));
         assert_eq!(real(f64::NAN), Some(1));
         let decimal = |units| {

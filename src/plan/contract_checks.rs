@@ -242,8 +242,9 @@ fn outside(column: &str, sql_type: SqlType, limits: &ValueLimits) -> Option<Stri
 /// A limit of a column as SQL writes it: of decimals exactly, where a number with a point would be a float.
 fn written(limit: &Literal, sql_type: SqlType) -> String {
     match (limit, sql_type) {
-        (Literal::Number(number), SqlType::Decimal { .. }) if number.has_decimals() => {
-            format!("cast('{number}' as {sql_type})")
+        (Literal::Number(number), SqlType::Decimal { scale, .. }) if number.has_decimals() => {
+            // A limit may be larger than any value of the type.
+            format!("cast('{number}' as decimal(38, {scale}))")
         }
         (Literal::Number(number), _) => number.to_string(),
         (Literal::Text(day), SqlType::Date | SqlType::Timestamp) => format!("date '{day}'"),
@@ -319,8 +320,8 @@ mod tests {
         assert_eq!(
             asked,
             "\"order_id\" is null \
-             or \"paid\" < 0 or \"paid\" > cast('99.5' as decimal(18,2)) \
-             or \"size\" not in (cast('0.5' as decimal(18,2)), 1) \
+             or \"paid\" < 0 or \"paid\" > cast('99.5' as decimal(38, 2)) \
+             or \"size\" not in (cast('0.5' as decimal(38, 2)), 1) \
              or \"day\" < date '2024-01-01' \
              or local_date(\"at\", 'UTC') > date '2024-12-31'"
         );

@@ -29,7 +29,13 @@ const SUM: SqlType = SqlType::Decimal {
 };
 
 /// What runs note of tables beside the checks that are declared.
-pub(super) const OWN_CHECKS: [&str; 4] = ["contract", "contract_key", "set_aside", "validation"];
+pub(super) const OWN_CHECKS: [&str; 5] = [
+    "contract",
+    "contract_key",
+    "lookback",
+    "set_aside",
+    "validation",
+];
 
 /// A query of the rows that break a check.
 pub(super) struct Query {

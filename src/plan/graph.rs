@@ -129,19 +129,14 @@ impl Walk<'_> {
         self.order.push(name.to_owned());
     }
 
-    /// Follows the checks of the tables that the outputs need, and those below `sql/checks`.
+    /// Follows the checks below `sql/checks`, and those of all tables that the outputs or checks need.
     fn visit_checks(&mut self, compiling: &mut Compiling<'_>) {
         let reader = Reader {
             file: Arc::clone(&compiling.file),
             at: Some(At::default()),
         };
-        for table in self.order.clone() {
-            let declared = declared_checks::enter(compiling, &table);
-            let promised = contract_checks::enter(compiling, &table);
-            for check in declared.into_iter().chain(promised) {
-                self.visit(compiling, &check, &reader);
-            }
-        }
+        let mut asked = 0;
+        self.visit_checks_of_tables(compiling, &reader, &mut asked);
         let sources = &compiling.sources;
         let files = compiling
             .catalogue
@@ -155,6 +150,28 @@ impl Walk<'_> {
                 kind: CheckKind::Sql,
                 max_share,
             });
+        }
+        self.visit_checks_of_tables(compiling, &reader, &mut asked);
+    }
+
+    /// Follows what the contracts of tables ask, from the one at `asked` in the order; a check may need tables that nothing else does.
+    fn visit_checks_of_tables(
+        &mut self,
+        compiling: &mut Compiling<'_>,
+        reader: &Reader,
+        asked: &mut usize,
+    ) {
+        while let Some(table) = self.order.get(*asked).cloned() {
+            *asked += 1;
+            let is_check = |node: &Node| node.layer == Layer::Check;
+            if self.nodes.get(&table).is_some_and(is_check) {
+                continue;
+            }
+            let declared = declared_checks::enter(compiling, &table);
+            let promised = contract_checks::enter(compiling, &table);
+            for check in declared.into_iter().chain(promised) {
+                self.visit(compiling, &check, reader);
+            }
         }
     }
 

@@ -264,11 +264,11 @@ impl Plan {
     /// checks alone counts as what it is made of.
     fn checks_of(&self, tables: &BTreeSet<String>) -> BTreeSet<String> {
         let is_raw = |name: &str| self.sources.iter().any(|source| source.name == name);
+        let for_checks = self.made_for_checks();
         let mut fitting: BTreeSet<&str> = tables.iter().map(String::as_str).collect();
         // A stage comes after what it reads.
         for stage in &self.stages {
-            let is_for_checks =
-                stage.layer == Layer::Check || self.is_read_by_checks_alone(&stage.name);
+            let is_for_checks = for_checks.contains(stage.name.as_str());
             let asks = |input: &String| fitting.contains(input.as_str());
             let is_about = stage.inputs.iter().any(asks);
             let mut inputs = stage.inputs.iter();
@@ -282,11 +282,21 @@ impl Plan {
         read.into_iter().map(str::to_owned).collect()
     }
 
-    fn is_read_by_checks_alone(&self, table: &str) -> bool {
-        let mut readers = self.stages.iter().filter(|stage| {
-            stage.layer != Layer::Check && stage.inputs.iter().any(|input| input == table)
-        });
-        readers.next().is_none() && !self.outputs.iter().any(|output| output.table == table)
+    /// The checks, and the tables that are made for nothing but checks.
+    fn made_for_checks(&self) -> BTreeSet<&str> {
+        let mut for_checks: BTreeSet<&str> = BTreeSet::new();
+        // Who reads a stage comes after it.
+        for stage in self.stages.iter().rev() {
+            let is_output = self.outputs.iter().any(|output| output.table == stage.name);
+            let mut readers = self.stages.iter();
+            let is_read_otherwise = readers.any(|reader| {
+                reader.inputs.contains(&stage.name) && !for_checks.contains(reader.name.as_str())
+            });
+            if stage.layer == Layer::Check || !is_output && !is_read_otherwise {
+                for_checks.insert(&stage.name);
+            }
+        }
+        for_checks
     }
 
     /// The entities that `name` needs, directly or not, and that nothing is bound to; in the order of the stages.

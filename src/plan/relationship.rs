@@ -25,7 +25,8 @@ enum Class {
     Number,
     Text,
     Truth,
-    Time,
+    Day,
+    Moment,
 }
 
 /// Whether the check is no relationship, or compares what can be compared; all that it reads is declared to the session.
@@ -83,7 +84,8 @@ fn class(data_type: &DataType) -> Option<Class> {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some(Class::Text),
         DataType::Boolean => Some(Class::Truth),
-        DataType::Date32 | DataType::Timestamp(..) => Some(Class::Time),
+        DataType::Date32 => Some(Class::Day),
+        DataType::Timestamp(..) => Some(Class::Moment),
         number if number.is_numeric() => Some(Class::Number),
         _ => None,
     }

@@ -6,10 +6,10 @@ use super::catalogue::limits_fault;
 use super::compile::DeclaredSource;
 use super::declared_checks::column_of;
 use crate::source::{FILE_COLUMN, LINE_COLUMN};
-use crate::spec::SqlType;
 use crate::spec::source::RawColumn;
 use crate::spec::table::{ContractColumn, TableFile};
 use crate::spec::yaml::Spanned;
+use crate::spec::{Literal, SqlType};
 
 /// The contract of a raw table. Its rows are told apart by where they stand, which is what is shown of those that break a
 /// check: the key that is declared is itself a check.
@@ -63,10 +63,16 @@ pub(super) fn contract_of(source: &DeclaredSource) -> TableFile {
 /// What a raw column promises, in the words of contracts.
 pub(super) fn promised(column: &RawColumn) -> ContractColumn {
     let described = column.description.as_deref().unwrap_or_default();
+    let typed = |limit: &Literal| limit.clone().of_type(column.sql_type);
+    let accepted = column.accepted_values.iter().flatten();
+    let accepted = accepted.map(|accepted| Spanned {
+        value: typed(&accepted.value),
+        at: accepted.at,
+    });
     ContractColumn {
-        minimum: column.minimum.clone(),
-        maximum: column.maximum.clone(),
-        accepted_values: column.accepted_values.clone(),
+        minimum: column.minimum.as_ref().map(typed),
+        maximum: column.maximum.as_ref().map(typed),
+        accepted_values: column.accepted_values.as_ref().map(|_| accepted.collect()),
         ..column_of(column.sql_type, described)
     }
 }

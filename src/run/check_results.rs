@@ -23,7 +23,7 @@ pub(super) const DESCRIPTIONS: [&str; 9] = [
     "The as-of day of the run. A later run of the same day takes its place.",
     "The check: the name of its file, or <table>__<name> for what a contract declares.",
     "The table that it is about; null for a query below sql/checks.",
-    "What it asks: sql, condition, unique, relationship, freshness, row_count, reconciliation, contract (key, types, required columns, accepted values and ranges; of tables that are not published all but that the key is unique), set_aside (raw rows that do not fit) or validation (bounds of predictions).",
+    "What it asks: sql, condition, unique, relationship, freshness, row_count, reconciliation, contract (key, types, required columns, accepted values and ranges; of tables that are not published all but that the key is unique), set_aside (raw rows that do not fit), lookback (objects of days that were over) or validation (bounds of predictions).",
     "Whether it would stop the run: error or warning. A run that an error stops publishes nothing, and so is not in this table: `cvm runs` lists it.",
     "Whether it holds.",
     "Rows that break it; null where it asks the table as a whole.",

@@ -295,6 +295,15 @@ impl<'a> Checks<'a> {
         counted.await.map_err(failed)
     }
 
+    /// Keeps rows to be looked at, those of a day of a history beside those of others; returns where.
+    pub(super) async fn keep(&self, name: &str, csv: String) -> Result<String, RunError> {
+        let file = match self.day {
+            Some(day) => format!("{name}-{day}"),
+            None => name.to_owned(),
+        };
+        Ok(self.publication.keep_broken_rows(&file, csv).await?)
+    }
+
     /// A broken check as it is told, its rows kept where there are more than are shown.
     async fn broken(
         &self,
@@ -316,11 +325,7 @@ impl<'a> Checks<'a> {
         let mut rows_at = None;
         if rows.kept_rows > SHOWN {
             let csv = to_csv(&rows.kept).map_err(|error| failed(error.into()))?;
-            let file = match self.day {
-                Some(day) => format!("{}-{day}", stage.name),
-                None => stage.name.clone(),
-            };
-            rows_at = Some(self.publication.keep_broken_rows(&file, csv).await?);
+            rows_at = Some(self.keep(&stage.name, csv).await?);
         }
         let description = stage
             .contract

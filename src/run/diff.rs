@@ -65,8 +65,10 @@ pub struct TableDiff {
     pub rows_gone: u64,
     /// Keys that both have with other values.
     pub rows_changed: u64,
-    /// The key that it had and the one that it has, where they differ: rows are not compared then.
+    /// The key that it had and the one that it has, where they differ.
     pub keys: Option<(Vec<String>, Vec<String>)>,
+    /// Whether the key, or the type of one of its columns, is another: rows are not compared then.
+    pub is_uncompared: bool,
     /// Columns that are new, gone or of another type, then those with other values, most rows first.
     pub columns: Vec<(String, ColumnDiff)>,
     /// The first keys of changed rows, then of new ones (`+`), then of those that are gone (`-`).
@@ -145,8 +147,12 @@ pub fn to_batch(diffs: &[TableDiff], most: usize) -> Result<RecordBatch, QueryEr
         if diff.columns.len() > most {
             told.push(format!("{} more", diff.columns.len() - most));
         }
+        if diff.is_uncompared {
+            told.push("rows not compared".to_owned());
+        }
         told.join(", ")
     };
+    let compared = |diff: &TableDiff, rows: u64| (!diff.is_uncompared).then_some(rows);
     let names = [
         "table", "before", "after", "new", "gone", "changed", "columns", "keys",
     ];
@@ -160,9 +166,9 @@ pub fn to_batch(diffs: &[TableDiff], most: usize) -> Result<RecordBatch, QueryEr
             text(&|diff| diff.table.clone()),
             count(&|diff| diff.rows_before),
             count(&|diff| diff.rows_after),
-            count(&|diff| Some(diff.rows_new)),
-            count(&|diff| Some(diff.rows_gone)),
-            count(&|diff| Some(diff.rows_changed)),
+            count(&|diff| compared(diff, diff.rows_new)),
+            count(&|diff| compared(diff, diff.rows_gone)),
+            count(&|diff| compared(diff, diff.rows_changed)),
             text(&columns),
             text(&|diff| diff.examples.join("; ")),
         ],
@@ -230,8 +236,11 @@ async fn compare(
         .extend(gone.map(|name| (name.clone(), ColumnDiff::Gone)));
     let (was, now) = (&old.manifest.key, &new.manifest.key);
     let is_comparable = now.iter().all(|key| compared.contains(key));
-    if was != now || !is_comparable {
+    if was != now {
         diff.keys = Some((was.clone(), now.clone()));
+    }
+    if was != now || !is_comparable {
+        diff.is_uncompared = true;
         return Ok(diff);
     }
     let across = are_days_apart(tables, name, old, new).await?;
@@ -389,6 +398,7 @@ mod tests {
                 column("purchase_days", retyped),
                 column("orders", ColumnDiff::Changed(7)),
             ],
+            is_uncompared: true,
             ..TableDiff::default()
         };
         // Though no row was counted.
@@ -397,7 +407,11 @@ mod tests {
         let told = batch.column_by_name("columns").unwrap();
         assert_eq!(
             told.as_string::<i32>().value(0),
-            "key (customer_id orders) → (customer_id), +shoe_size varchar, -gender, purchase_days bigint → double, 1 more"
+            "key (customer_id orders) → (customer_id), +shoe_size varchar, -gender, purchase_days bigint → double, 1 more, rows not compared"
         );
+        for counted in ["new", "gone", "changed"] {
+            let rows = batch.column_by_name(counted).unwrap();
+            assert_eq!(rows.null_count(), 1, "{counted}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use datafusion::error::DataFusionError;
 use object_store::Error as ObjectError;
 
 use super::broken_checks::{BrokenCheck, told};
+use super::published::QueryError;
 use crate::failure::FailureKind;
 use crate::publish::PublishError;
 use crate::source::SourceError;
@@ -266,6 +267,25 @@ fn is_out_of_room(error: &RunError) -> bool {
     false
 }
 
+impl QueryError {
+    /// The class of this failure: what is neither the store's nor the machine's is the query's.
+    pub fn kind(&self) -> FailureKind {
+        let error = match self {
+            Self::Published(error) => return error.kind(),
+            Self::Engine(error) => error,
+        };
+        if let Some(kind) = remote_kind(error) {
+            return kind;
+        }
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) | DataFusionError::IoError(_) => {
+                FailureKind::Internal
+            }
+            _ => FailureKind::Configuration,
+        }
+    }
+}
+
 /// What lies at the bottom of an engine's error: a raw table, the data, or the engine itself.
 fn engine_kind(error: &DataFusionError) -> FailureKind {
     if let Some(source) = SourceError::inside(error) {
@@ -352,6 +372,13 @@ mod tests {
         let within = ParquetError::External(Box::new(failed("S3")));
         let within = DataFusionError::ParquetError(Box::new(within));
         assert_eq!(engine_kind(&within), FailureKind::TransientStore);
+        // A query has nothing to do with raw data: what is wrong otherwise is wrong with it.
+        let kind = |error| QueryError::Engine(error).kind();
+        assert_eq!(kind(within), FailureKind::TransientStore);
+        let full = DataFusionError::ResourcesExhausted("no room".to_owned());
+        assert_eq!(kind(full), FailureKind::Internal);
+        let wrong = DataFusionError::Plan("no such column".to_owned());
+        assert_eq!(kind(wrong), FailureKind::Configuration);
     }
 
     #[test]

@@ -154,7 +154,7 @@ pub enum Event {
         /// The commit's number.
         commit: u64,
         /// The run that made it.
-        run_id: String,
+        unchanged_since: String,
         /// Where.
         url: String,
     },

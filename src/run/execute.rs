@@ -240,7 +240,7 @@ async fn begin(
         refresh(target).await?;
         events.tell(&Event::Unchanged {
             commit: commit.number,
-            run_id: commit.run_id,
+            unchanged_since: commit.run_id,
             url: target.url.to_string(),
         });
         return Ok(None);
@@ -341,9 +341,10 @@ async fn prepare(
     pool: Pool,
 ) -> Result<Prepared, RunError> {
     let work = RunAtWork::open(plan, options, events, pool).await?;
+    work.hash_parquet();
     let target = publication.target();
     let history = history(target, options.inputs.replay_of.as_deref()).await?;
-    let last = Previous::last(target, options.as_of, &work.read(), &history).await?;
+    let last = Previous::last(target, options.as_of, &work, &history).await?;
     warn_of_newer(options, events, shown_day(target).await?);
     let mut learned = Learned::default();
     let mut checks = Checks::new(&work, publication, last.as_ref());

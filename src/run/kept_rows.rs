@@ -7,7 +7,7 @@ use super::error::RunError;
 use super::execute::causes;
 use crate::engine::to_csv;
 use crate::engine::types::quoted;
-use crate::plan::{BrokenRows, PlannedStage, Work, rows_that_break};
+use crate::plan::{BrokenRows, CheckKind, PlannedStage, Work, rows_that_break};
 use crate::publish::{CheckResult, PublishError};
 use crate::source::SourceError;
 use crate::stage::StageError;
@@ -23,7 +23,7 @@ impl Checks<'_> {
         if !is_of_contract(&error) {
             return error;
         }
-        match self.keep_rows_of_contract(stage).await {
+        match self.keep_rows_of_contract(stage, &error).await {
             Ok(Some((rows, rows_at))) => RunError::Contract {
                 first: innermost(&error),
                 table: stage.name.clone(),
@@ -38,6 +38,7 @@ impl Checks<'_> {
     async fn keep_rows_of_contract(
         &mut self,
         stage: &PlannedStage,
+        error: &RunError,
     ) -> Result<Option<(u64, String)>, RunError> {
         let Some(contract) = &stage.contract else {
             return Ok(None);
@@ -46,7 +47,10 @@ impl Checks<'_> {
         if !matches!(stage.work, Work::Score { .. }) {
             self.work.show(stage).await?;
         }
-        for broken in rows_that_break(&stage.name, contract) {
+        let mut promises = rows_that_break(&stage.name, contract);
+        // What was met first is what is told of: rows may break the other promise too.
+        promises.sort_by_key(|broken| (broken.kind == CheckKind::Unique) != is_of_key(error));
+        for broken in promises {
             let BrokenRows {
                 promise,
                 kind,
@@ -60,7 +64,7 @@ impl Checks<'_> {
                 continue;
             }
             let name = format!("{}__{promise}", stage.name.replace('.', "_"));
-            let rows_at = self.keep(&name, &rows.kept).await?;
+            let rows_at = self.keep_rows(&name, &rows.kept).await?;
             self.note(CheckResult {
                 name,
                 passed: false,
@@ -90,7 +94,7 @@ impl Checks<'_> {
             }
         }
         let name = format!("{}__set_aside", table.replace('.', "_"));
-        match self.keep(&name, &kept).await {
+        match self.keep_rows(&name, &kept).await {
             Ok(rows_at) => RunError::SetAside {
                 told: innermost(&error),
                 rows_at,
@@ -99,18 +103,22 @@ impl Checks<'_> {
         }
     }
 
-    async fn keep(&self, name: &str, rows: &[RecordBatch]) -> Result<String, RunError> {
+    async fn keep_rows(&self, name: &str, rows: &[RecordBatch]) -> Result<String, RunError> {
         let csv = to_csv(rows).map_err(|source| RunError::Engine {
             table: name.to_owned(),
             source: source.into(),
         })?;
-        Ok(self.publication.keep_broken_rows(name, csv).await?)
+        self.keep(name, csv).await
     }
 }
 
 /// The cause that names a table and its rows.
 fn innermost(error: &RunError) -> String {
     causes(error).pop().unwrap_or_default()
+}
+
+fn is_of_key(error: &RunError) -> bool {
+    matches!(error, RunError::Publish(PublishError::KeyNotUnique { .. }))
 }
 
 fn is_of_contract(error: &RunError) -> bool {

@@ -4,8 +4,9 @@
 //! a late row, however late, is never missed. Whoever closed a month of books by then wants to know.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
-use chrono::{Days, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate};
 
 use super::broken_checks::BrokenCheck;
 use super::checks::Checks;
@@ -16,6 +17,11 @@ use crate::publish::{CheckResult, ObjectManifest, SourceManifest};
 use crate::spec::check::Severity;
 use crate::spec::source::Lookback;
 
+/// How days are written, and how long that is.
+const FORMS: [(&str, usize); 2] = [("%Y-%m-%d", 10), ("%Y%m%d", 8)];
+/// Eight digits may be any number: those of other years are.
+const YEARS: RangeInclusive<i32> = 1900..=2200;
+const UNDATED: &str = "no path of its objects tells a day, so that none of them is late";
 /// How many objects are named.
 const NAMED: usize = 3;
 
@@ -25,45 +31,39 @@ impl Checks<'_> {
     /// # Errors
     /// [`RunError::Checks`], where later ones are declared to be an error.
     pub(super) async fn hold_lookbacks(&mut self) -> Result<(), RunError> {
-        let Some(previous) = self.previous else {
-            return Ok(());
-        };
-        let read = self.work.read();
         let mut broken = Vec::new();
         for source in &self.work.plan.sources {
             let Some(lookback) = source.table.lookback else {
                 continue;
             };
-            let of = |sources: &[SourceManifest]| {
-                let found = sources.iter().find(|read| read.name == source.name);
-                found.map(|read| read.objects.clone()).unwrap_or_default()
+            let name = &source.name;
+            let found = self.found(name, lookback).await?;
+            let (severity, detail) = match &found {
+                Found::Undated => (Severity::Warning, UNDATED.to_owned()),
+                Found::Late(detail) | Found::InTime(detail) => (lookback.severity, detail.clone()),
             };
-            let (then, now) = (of(previous.read()), of(&read));
-            let late = late_objects(&then, &now, lookback);
-            let detail = told(&late, lookback, previous.as_of());
+            let passed = matches!(found, Found::InTime(_));
             self.note(CheckResult {
-                name: format!("{}__lookback", source.name),
-                table: Some(source.name.clone()),
+                name: format!("{name}__lookback"),
+                table: Some(name.clone()),
                 kind: "lookback".to_owned(),
-                severity: lookback.severity.name().to_owned(),
-                passed: late.is_empty(),
+                severity: severity.name().to_owned(),
+                passed,
                 rows_broken: None,
                 rows_checked: None,
                 detail: detail.clone(),
             });
-            if late.is_empty() {
-                continue;
-            }
-            match lookback.severity {
+            match severity {
+                _ if passed => {}
                 Severity::Warning => self.work.events.tell(&Event::Warning {
-                    message: format!("{}: {detail}; their rows count", source.name),
+                    message: format!("{name}: {detail}"),
                 }),
                 Severity::Error => broken.push(BrokenCheck {
-                    check: format!("{}__lookback", source.name),
-                    description: "No object comes later than its source says.".to_owned(),
+                    check: format!("{name}__lookback"),
+                    description: "No object of a day that is over comes, changes or goes.".to_owned(),
                     found: detail,
                     examples: Vec::new(),
-                    help: "find out why it came so late; `severity: warning` under `lookback` lets its rows in".to_owned(),
+                    help: "find out why; `severity: warning` under `lookback` goes on with what is there now".to_owned(),
                     rows_at: None,
                 }),
             }
@@ -73,21 +73,53 @@ impl Checks<'_> {
             false => Err(RunError::Checks { broken }),
         }
     }
+
+    async fn found(&self, source: &str, lookback: Lookback) -> Result<Found, RunError> {
+        let of = |sources: &[SourceManifest]| {
+            let found = sources.iter().find(|read| read.name == source);
+            found.map(|read| read.objects.clone()).unwrap_or_default()
+        };
+        let mut now = of(&self.work.read());
+        if now.iter().all(|object| day_of(&object.path).is_none()) {
+            return Ok(Found::Undated);
+        }
+        let Some(previous) = self.previous else {
+            return Ok(Found::InTime("no earlier run read it".to_owned()));
+        };
+        let then = of(previous.read());
+        if late_objects(&then, &now, lookback).is_none() {
+            self.work.work_out_checksums().await?;
+            now = of(&self.work.read());
+        }
+        let late = late_objects(&then, &now, lookback).unwrap_or_default();
+        let detail = told(&late, lookback, previous.as_of());
+        Ok(match late.is_empty() {
+            true => Found::InTime(detail),
+            false => Found::Late(detail),
+        })
+    }
 }
 
-/// The objects of days that were over by the lookback and that came, changed or went, and those whose day is not to be told.
+/// How the objects of a raw table stand to its lookback, in words.
+enum Found {
+    Undated,
+    InTime(String),
+    Late(String),
+}
+
+/// The objects of days that were over by the lookback and that came, changed or went; none where it takes checksums that are not known
+/// yet to tell.
 fn late_objects<'a>(
     then: &'a [ObjectManifest],
     now: &'a [ObjectManifest],
     lookback: Lookback,
-) -> Vec<&'a str> {
+) -> Option<Vec<&'a str>> {
     let newest = then.iter().filter_map(|object| day_of(&object.path)).max();
-    let Some(newest) = newest else {
-        return Vec::new();
+    let first = newest.and_then(|day| day.checked_sub_days(Days::new(lookback.days.into())));
+    let Some(first) = first else {
+        return Some(Vec::new());
     };
-    let first = newest.checked_sub_days(Days::new(lookback.days.into()));
-    let is_over =
-        |path: &str| day_of(path).is_none_or(|day| first.is_some_and(|first| day < first));
+    let is_over = |path: &str| day_of(path).is_some_and(|day| day < first);
     let by_path = |objects: &'a [ObjectManifest]| -> BTreeMap<&'a str, &'a ObjectManifest> {
         let objects = objects.iter();
         objects
@@ -95,15 +127,20 @@ fn late_objects<'a>(
             .collect()
     };
     let (before, after) = (by_path(then), by_path(now));
-    let is_as_before = |path: &str| {
-        let both = before.get(path).zip(after.get(path));
-        both.is_some_and(|(then, now)| is_same_object(then, now))
-    };
     let mut paths: Vec<&str> = before.keys().chain(after.keys()).copied().collect();
     paths.sort_unstable();
     paths.dedup();
-    paths.retain(|path| is_over(path) && !is_as_before(path));
-    paths
+    let mut late = Vec::new();
+    for path in paths.into_iter().filter(|path| is_over(path)) {
+        let is_as_before = match (before.get(path), after.get(path)) {
+            (Some(then), Some(now)) => is_same_object(then, now)?,
+            _ => false,
+        };
+        if !is_as_before {
+            late.push(path);
+        }
+    }
+    Some(late)
 }
 
 fn told(late: &[&str], lookback: Lookback, since: NaiveDate) -> String {
@@ -126,16 +163,24 @@ fn told(late: &[&str], lookback: Lookback, since: NaiveDate) -> String {
     )
 }
 
-/// The last date in a path that is written as `2024-07-01`.
+/// The last date in a path that is written as `2024-07-01`, `2024/07/01`, `20240701` or `year=2024/month=07/day=01`.
 fn day_of(path: &str) -> Option<NaiveDate> {
+    let mut path = path.to_owned();
+    for part in ["year=", "month=", "day="] {
+        path = path.replace(part, "");
+    }
+    let path = path.replace('/', "-");
     let is_digit = |at: usize| path.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
     let dates = (0..path.len()).rev().filter_map(|start| {
-        let end = start + "2024-07-01".len();
-        // A part of a longer number is no date.
-        if is_digit(end) || start.checked_sub(1).is_some_and(is_digit) {
-            return None;
-        }
-        NaiveDate::parse_from_str(path.get(start..end)?, "%Y-%m-%d").ok()
+        FORMS.iter().find_map(|(form, length)| {
+            let end = start + length;
+            // A part of a longer number is no date.
+            if is_digit(end) || start.checked_sub(1).is_some_and(is_digit) {
+                return None;
+            }
+            let day = NaiveDate::parse_from_str(path.get(start..end)?, form).ok()?;
+            YEARS.contains(&day.year()).then_some(day)
+        })
     });
     dates.into_iter().next()
 }
@@ -161,6 +206,10 @@ mod tests {
         for path in [
             "orders/2024-07-01.csv",
             "2023-01-01/day=2024-07-01/part-2024.csv",
+            "orders/2024/07/01/part-00000.csv",
+            "orders/year=2024/month=07/day=01/part-12345678.csv",
+            "orders/20240701.csv",
+            "orders/20230101/20240701T030000.csv",
         ] {
             assert_eq!(day_of(path), day, "{path}");
         }
@@ -169,9 +218,30 @@ mod tests {
             "orders/2024-13-01.csv",
             "12024-07-011.csv",
             "é-2024-7-1",
+            "é/12345678.csv",
         ] {
             assert_eq!(day_of(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn an_object_that_was_put_back_as_it_was_is_not_late() {
+        let lookback = Lookback {
+            days: 0,
+            severity: Severity::Error,
+        };
+        let then = ["1", "2"].map(|day| object(&format!("a/2024-07-0{day}.csv"), day));
+        let mut now = then.clone();
+        now[0].e_tag = Some("another".to_owned());
+        assert_eq!(late_objects(&then, &now, lookback), Some(Vec::new()));
+        // Before its checksum is worked out there is no telling.
+        now[0].sha256 = None;
+        assert_eq!(late_objects(&then, &now, lookback), None);
+        now[0].sha256 = Some("3".to_owned());
+        assert_eq!(
+            late_objects(&then, &now, lookback),
+            Some(vec!["a/2024-07-01.csv"])
+        );
     }
 
     #[test]
@@ -184,33 +254,28 @@ mod tests {
             .map(|day| object(&format!("a/2024-07-0{day}.csv"), "1"))
             .collect();
         let mut now = then.clone();
-        assert_eq!(late_objects(&then, &now, lookback), Vec::<&str>::new());
+        assert_eq!(late_objects(&then, &now, lookback), Some(Vec::new()));
         // Within two days of the fifth, and new days.
         now[2] = object("a/2024-07-03.csv", "2");
         now.push(object("a/2024-07-06.csv", "1"));
-        assert_eq!(late_objects(&then, &now, lookback), Vec::<&str>::new());
-        // One changed, one went, one came, and one has no day.
+        assert_eq!(late_objects(&then, &now, lookback), Some(Vec::new()));
+        // One changed, one went, one came; that which has no day belongs to none that is over.
         now[1] = object("a/2024-07-02.csv", "2");
         now.remove(0);
         now.push(object("a/2024-06-30.csv", "1"));
         now.push(object("a/rest.csv", "1"));
-        let late = late_objects(&then, &now, lookback);
+        let late = late_objects(&then, &now, lookback).unwrap();
         assert_eq!(
             late,
-            [
-                "a/2024-06-30.csv",
-                "a/2024-07-01.csv",
-                "a/2024-07-02.csv",
-                "a/rest.csv"
-            ]
+            ["a/2024-06-30.csv", "a/2024-07-01.csv", "a/2024-07-02.csv",]
         );
         let since = NaiveDate::from_ymd_opt(2024, 7, 6).unwrap();
         assert_eq!(
             told(&late, lookback, since),
-            "4 objects of days that were over for more than 2 days came, changed or went since the run as of 2024-07-06: \
-             a/2024-06-30.csv, a/2024-07-01.csv, a/2024-07-02.csv and 1 more"
+            "3 objects of days that were over for more than 2 days came, changed or went since the run as of 2024-07-06: \
+             a/2024-06-30.csv, a/2024-07-01.csv, a/2024-07-02.csv"
         );
         // What was never read before has nothing to be late for.
-        assert_eq!(late_objects(&[], &now, lookback), Vec::<&str>::new());
+        assert_eq!(late_objects(&[], &now, lookback), Some(Vec::new()));
     }
 }

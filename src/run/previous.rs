@@ -12,6 +12,7 @@ use chrono::NaiveDate;
 
 use super::error::RunError;
 use super::published::{PublishedTables, QueryError};
+use super::work::RunAtWork;
 use crate::plan::MODEL_FITS;
 use crate::publish::{
     CheckResult, Commit, ObjectManifest, Published, RunManifest, SourceManifest, Target, are_there,
@@ -41,49 +42,52 @@ impl Previous {
         as_of: NaiveDate,
         history: &[Commit],
     ) -> Result<Option<Self>, RunError> {
-        Self::find(target, history, |seen, _| seen < as_of).await
-    }
-
-    /// The last published run of `as_of` or an earlier day, but that of `as_of` which read what is `read`; none where there is none in
-    /// `history`.
-    ///
-    /// # Errors
-    /// When the store does not answer, or what it holds cannot be read.
-    pub(super) async fn last(
-        target: &Target,
-        as_of: NaiveDate,
-        read: &[SourceManifest],
-        history: &[Commit],
-    ) -> Result<Option<Self>, RunError> {
-        let is_other = |seen, run: &RunManifest| {
-            seen < as_of || (seen == as_of && !are_same(&run.sources, read))
-        };
-        Self::find(target, history, is_other).await
-    }
-
-    async fn find(
-        target: &Target,
-        history: &[Commit],
-        is_wanted: impl Fn(NaiveDate, &RunManifest) -> bool,
-    ) -> Result<Option<Self>, RunError> {
         for commit in history {
-            let Some(run) = run_manifest(target, &commit.run_id).await? else {
-                continue;
-            };
-            let Ok(as_of) = run.as_of.parse::<NaiveDate>() else {
-                continue;
-            };
-            if is_wanted(as_of, &run) {
-                let published = Published::at(target, commit.clone()).await?;
-                return Ok(Some(Self {
-                    as_of,
-                    published,
-                    kept: run.checks.iter().filter_map(rows_kept).collect(),
-                    read: run.sources,
-                }));
+            if let Some((seen, run)) = run_of(target, commit).await?
+                && seen < as_of
+            {
+                return Ok(Some(Self::of(target, commit, seen, run).await?));
             }
         }
         Ok(None)
+    }
+
+    /// The last published run of `as_of` or an earlier day, but one of `as_of` that read what `work` reads; none where there is none in
+    /// `history`.
+    ///
+    /// # Errors
+    /// When a store does not answer, or what it holds cannot be read.
+    pub(super) async fn last(
+        target: &Target,
+        as_of: NaiveDate,
+        work: &RunAtWork<'_>,
+        history: &[Commit],
+    ) -> Result<Option<Self>, RunError> {
+        for commit in history {
+            let Some((seen, run)) = run_of(target, commit).await? else {
+                continue;
+            };
+            let is_other =
+                seen < as_of || (seen == as_of && !is_read_again(&run.sources, work).await?);
+            if is_other {
+                return Ok(Some(Self::of(target, commit, seen, run).await?));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn of(
+        target: &Target,
+        commit: &Commit,
+        as_of: NaiveDate,
+        run: RunManifest,
+    ) -> Result<Self, RunError> {
+        Ok(Self {
+            as_of,
+            published: Published::at(target, commit.clone()).await?,
+            kept: run.checks.iter().filter_map(rows_kept).collect(),
+            read: run.sources,
+        })
     }
 
     /// The as-of day of that run.
@@ -138,24 +142,63 @@ pub(super) async fn shown_day(target: &Target) -> Result<Option<NaiveDate>, RunE
     Ok(run.and_then(|run| run.as_of.parse().ok()))
 }
 
-/// Whether two runs read the same objects, as far as that can be told before they are read.
-fn are_same(then: &[SourceManifest], now: &[SourceManifest]) -> bool {
-    let is_same_source = |(then, now): (&SourceManifest, &SourceManifest)| {
-        let mut objects = then.objects.iter().zip(&now.objects);
-        then.name == now.name
-            && then.objects.len() == now.objects.len()
-            && objects.all(|(then, now)| is_same_object(then, now))
-    };
-    then.len() == now.len() && then.iter().zip(now).all(is_same_source)
+/// The as-of day and manifest of the run that made a commit.
+async fn run_of(
+    target: &Target,
+    commit: &Commit,
+) -> Result<Option<(NaiveDate, RunManifest)>, RunError> {
+    let run = run_manifest(target, &commit.run_id).await?;
+    Ok(run.and_then(|run| Some((run.as_of.parse().ok()?, run))))
 }
 
-/// Whether an object is what it was: by its checksums where both are known, or else by the store's tags.
-pub(super) fn is_same_object(then: &ObjectManifest, now: &ObjectManifest) -> bool {
-    let is_same_content = match (&then.sha256, &now.sha256) {
-        (Some(then), Some(now)) => then == now,
-        _ => then.e_tag == now.e_tag && then.version == now.version,
+/// Whether `work` reads the objects that were read `then`.
+async fn is_read_again(then: &[SourceManifest], work: &RunAtWork<'_>) -> Result<bool, RunError> {
+    if let Some(are_same) = are_same(then, &work.read()) {
+        return Ok(are_same);
+    }
+    work.work_out_checksums().await?;
+    Ok(are_same(then, &work.read()) == Some(true))
+}
+
+/// Whether two runs read the same objects; none where it takes checksums that are not known yet to tell.
+fn are_same(then: &[SourceManifest], now: &[SourceManifest]) -> Option<bool> {
+    let are_alike = |(then, now): (&SourceManifest, &SourceManifest)| {
+        then.name == now.name && then.objects.len() == now.objects.len()
     };
-    is_same_content && then.path == now.path && then.bytes == now.bytes
+    if then.len() != now.len() || !then.iter().zip(now).all(are_alike) {
+        return Some(false);
+    }
+    let objects = |sources: &[SourceManifest]| -> Vec<ObjectManifest> {
+        let objects = sources.iter().flat_map(|source| &source.objects);
+        objects.cloned().collect()
+    };
+    let (then, now) = (objects(then), objects(now));
+    let mut are_same = Some(true);
+    for (then, now) in then.iter().zip(&now) {
+        match is_same_object(then, now) {
+            Some(true) => {}
+            Some(false) => return Some(false),
+            None => are_same = None,
+        }
+    }
+    are_same
+}
+
+/// Whether an object is what it was: by the store's tags, or else by its checksums. None where its tags are others, which an object
+/// that was put back as it was has too, and its checksum is not known yet: how far checksums are worked out must decide nothing.
+pub(super) fn is_same_object(then: &ObjectManifest, now: &ObjectManifest) -> Option<bool> {
+    if then.path != now.path || then.bytes != now.bytes {
+        return Some(false);
+    }
+    let is_tagged = now.e_tag.is_some() || now.version.is_some();
+    if is_tagged && then.e_tag == now.e_tag && then.version == now.version {
+        return Some(true);
+    }
+    match (&then.sha256, &now.sha256) {
+        (Some(then), Some(now)) => Some(then == now),
+        (Some(_), None) => None,
+        (None, _) => Some(false),
+    }
 }
 
 /// The commits that a run looks back at, newest first: for a replay those before the run that it repeats, so that it compares

@@ -260,11 +260,11 @@ impl Observer for Reporter {
             }
             Event::Unchanged {
                 commit,
-                run_id,
+                unchanged_since,
                 url,
             } => {
                 report.commit = Some(commit);
-                report.unchanged_since = Some(run_id);
+                report.unchanged_since = Some(unchanged_since);
                 report.url = Some(url);
             }
             Event::RunFinished {

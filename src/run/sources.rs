@@ -94,13 +94,12 @@ impl RunAtWork<'_> {
                     .map_err(failed)?;
             }
         }
-        self.hash_parquet();
         Ok(())
     }
 
     /// Begins to work out the checksums of Parquet that lies elsewhere: of it are read the columns that are needed, and all of it is
     /// fetched once for its checksum. Those that were worked out by an earlier run are known by now.
-    fn hash_parquet(&self) {
+    pub(super) fn hash_parquet(&self) {
         let sources = self.plan.sources.iter().zip(&self.sources);
         let parquet = sources.filter(|(source, _)| !is_text(source));
         let parquet: Vec<Arc<RawTableProvider>> =
@@ -113,6 +112,29 @@ impl RunAtWork<'_> {
             Ok(())
         });
         *self.hashing.lock().unwrap_or_else(PoisonError::into_inner) = Some(hashing);
+    }
+
+    async fn finish_hashing(&self) -> Result<(), RunError> {
+        let hashing = self.hashing.lock();
+        let hashing = hashing.unwrap_or_else(PoisonError::into_inner).take();
+        let Some(hashing) = hashing else {
+            return Ok(());
+        };
+        let hashed = hashing.join_unwind().await;
+        hashed.map_err(|error| RunError::Engine {
+            table: "the checksums of sources".to_owned(),
+            source: DataFusionError::ExecutionJoin(Box::new(error)),
+        })??;
+        Ok(())
+    }
+
+    /// Works out every checksum that is not known yet, reading objects whole for it.
+    pub(super) async fn work_out_checksums(&self) -> Result<(), RunError> {
+        self.finish_hashing().await?;
+        for source in &self.sources {
+            source.work_out_checksums(self.threads).await?;
+        }
+        Ok(())
     }
 
     /// Takes those objects for read that an earlier run read.
@@ -200,8 +222,6 @@ impl RunAtWork<'_> {
     /// Reads what no stage needed, so that counts are whole, and holds the shares against their bounds.
     pub(super) async fn finish_sources(&self) -> Result<Vec<CheckResult>, RunError> {
         let mut results = Vec::new();
-        let hashing = self.hashing.lock();
-        let hashing = hashing.unwrap_or_else(PoisonError::into_inner).take();
         for source in &self.sources {
             if !source.tally().is_complete() {
                 let drain = source.drain_unread(self.threads);
@@ -209,13 +229,7 @@ impl RunAtWork<'_> {
                     .await?;
             }
         }
-        if let Some(hashing) = hashing {
-            let hashed = hashing.join_unwind().await;
-            hashed.map_err(|error| RunError::Engine {
-                table: "the checksums of sources".to_owned(),
-                source: DataFusionError::ExecutionJoin(Box::new(error)),
-            })??;
-        }
+        self.finish_hashing().await?;
         for source in &self.sources {
             let tally = source.tally();
             let slices = self.slices.get(tally.source());

@@ -1,5 +1,6 @@
 //! The one Rayon pool. Scoring runs here, never on a Tokio worker.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, oneshot};
@@ -35,10 +36,11 @@ impl Pool {
         Arc::clone(&self.threads)
     }
 
-    /// Runs `work` in the pool and waits for its result without blocking a Tokio worker.
+    /// Runs `work` in the pool and waits for its result without blocking a Tokio worker. Where it panics, so does whoever waits: in the
+    /// pool a panic would end the process.
     ///
     /// # Errors
-    /// When the work panicked or the process is ending.
+    /// When the process is ending.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -51,8 +53,28 @@ impl Pool {
         let (answer, answered) = oneshot::channel();
         self.threads.spawn(move || {
             // The asker may have given up; then nobody wants the answer.
-            drop(answer.send(work()));
+            drop(answer.send(catch_unwind(AssertUnwindSafe(work))));
         });
-        answered.await.map_err(|_| ScoreError::PoolStopped)
+        match answered.await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(_) => Err(ScoreError::PoolStopped),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_reaches_whoever_waits_and_the_pool_goes_on() {
+        let pool = Pool::new(1).unwrap();
+        let panics = pool.run(|| panic!("a scorer has a defect"));
+        let panic = AssertUnwindSafe(panics).catch_unwind().await.unwrap_err();
+        assert_eq!(panic.downcast_ref(), Some(&"a scorer has a defect"));
+        assert_eq!(pool.run(|| 7).await.unwrap(), 7);
     }
 }

@@ -114,8 +114,8 @@ pub struct RowCount {
     pub minimum: Option<u64>,
     /// The most rows.
     pub maximum: Option<u64>,
-    /// The largest change, up or down, as a share of the rows that the last published run of an earlier as-of day had. Only
-    /// of tables that are published, and of raw ones.
+    /// The largest change, up or down, as a share of the rows that the last published run had: of an earlier as-of day, or of
+    /// the same one if it read other objects. Only of tables that are published, and of raw ones.
     pub change: Option<f64>,
 }
 

@@ -37,6 +37,21 @@ impl Literal {
         (day.to_string() == *text).then_some(day)
     }
 
+    /// The value as a column of a type has it: what the environment gives is text, whatever it tells.
+    #[must_use]
+    pub fn of_type(self, sql_type: SqlType) -> Self {
+        let is_number = matches!(
+            sql_type,
+            SqlType::Bigint | SqlType::Double | SqlType::Decimal { .. }
+        );
+        match self {
+            Self::Text(text) if is_number => {
+                Number::read(&text).map_or(Self::Text(text), Self::Number)
+            }
+            known => known,
+        }
+    }
+
     /// Whether a column of a type can be held to it: whole numbers to one that is whole, decimals to one with no more digits behind
     /// the point than they have, dates and timestamps to a day, text to a text.
     pub fn fits(&self, sql_type: SqlType) -> bool {
@@ -90,11 +105,23 @@ impl Number {
         }
     }
 
-    /// The number whose shortest text `value` is; none where it has too many digits.
+    /// The number whose shortest text `value` is; none where it has more digits than a float keeps.
     fn of_real(value: f64) -> Option<Self> {
         // Never with an exponent.
-        let text = value.to_string();
-        let (whole, fraction) = text.split_once('.').unwrap_or((text.as_str(), ""));
+        let number = Self::read(&value.to_string())?;
+        let digits = number.units.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
+        (digits <= f64::DIGITS).then_some(number)
+    }
+
+    /// A number as people write it: digits, a point between some of them, a sign.
+    fn read(text: &str) -> Option<Self> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = whole.strip_prefix('-').unwrap_or(whole);
+        let is_number =
+            |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+        if !is_number(digits) || !is_number(fraction) {
+            return None;
+        }
         let fraction = fraction.trim_end_matches('0');
         Some(Self {
             units: format!("{whole}{fraction}").parse().ok()?,
@@ -185,6 +212,7 @@ mod tests {
             assert_eq!(number(value).to_string(), text);
             assert_eq!(number(value).real().to_bits(), value.to_bits());
         }
+        assert_eq!(Number::of_real(1_234_567_890_123_456.7), None);
         assert_eq!(number(0.1).units_at(4), Some(1_000));
         assert_eq!(number(-0.05).units_at(1), None);
         assert_eq!(number(3.0).whole(), Some(3));
@@ -228,5 +256,28 @@ mod tests {
         }
         assert!(text("a").fits(SqlType::Varchar) && !text("1").fits(SqlType::Bigint));
         assert!(!text("true").fits(SqlType::Boolean));
+    }
+
+    #[test]
+    fn a_text_is_a_number_where_a_number_is_wanted() {
+        let decimal = SqlType::Decimal {
+            precision: 18,
+            scale: 2,
+        };
+        let of_type = |text: &str, sql_type| Literal::Text(text.to_owned()).of_type(sql_type);
+        for (text, value) in [("0", 0.0), ("-12.50", -12.5), ("007", 7.0)] {
+            assert_eq!(of_type(text, decimal), Literal::Number(number(value)));
+        }
+        for (text, sql_type) in [
+            ("", decimal),
+            ("-", decimal),
+            ("1.", decimal),
+            (".5", decimal),
+            ("1e3", decimal),
+            ("often", SqlType::Double),
+            ("7", SqlType::Varchar),
+        ] {
+            assert_eq!(of_type(text, sql_type), Literal::Text(text.to_owned()));
+        }
     }
 }

@@ -76,8 +76,9 @@ pub struct RawTable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Lookback {
-    /// So many days before the newest day of the last published run. The day of an object is the last date in its path that is
-    /// written as `2024-07-01`, be it a partition's value or in the object's name.
+    /// So many days before the newest day of the last published run, not counting runs of the same as-of day that read the same
+    /// objects. The day of an object is the last date in its path: `2024-07-01`, `2024/07/01`, `20240701` or
+    /// `year=2024/month=07/day=01`. Where no path tells one, that is a warning.
     pub days: u32,
     /// What follows where an object of an earlier day came, changed or went since that run. Default `warning`.
     #[serde(default = "warning")]

@@ -4,17 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::support::shop::{code, files_below, project, run_of, text};
+use crate::support::shop::{code, edit, files_below, project, publish_only, run_of, text};
 
 const PIPELINE: &str = "pipelines/demo.yml";
-
-/// Lets the project's pipeline publish `tables` alone, which takes a debug build less time.
-fn publish_only(shop: &Path, tables: &str) {
-    let path = shop.join(PIPELINE);
-    let text = std::fs::read_to_string(&path).unwrap();
-    let (before, _) = text.split_once("\n  tables:").unwrap();
-    std::fs::write(path, format!("{before}\n  tables: [{tables}]\n")).unwrap();
-}
 
 fn backfill(shop: &Path, more: &[&str]) -> Output {
     run_of(shop, &[&["backfill", PIPELINE][..], more].concat())
@@ -345,14 +337,6 @@ fn found(shop: &Path, check: &str) -> Vec<(bool, String)> {
     found.collect()
 }
 
-/// Replaces what stands in a file exactly once; returns what stood there before.
-fn edit(path: &Path, old: &str, new: &str) -> String {
-    let text = std::fs::read_to_string(path).unwrap();
-    assert_eq!(text.matches(old).count(), 1, "{old} in {text}");
-    std::fs::write(path, text.replace(old, new)).unwrap();
-    text
-}
-
 #[test]
 fn a_history_is_held_to_checks_before_a_day_is_kept() {
     let folder = project("100");
@@ -435,6 +419,57 @@ fn a_history_is_held_to_checks_before_a_day_is_kept() {
     ] {
         assert_eq!(found(&shop, check), std::slice::from_ref(&holds), "{check}");
     }
+}
+
+#[test]
+fn a_day_that_was_kept_is_held_to_checks_that_come_with_another_table() {
+    let folder = project("100");
+    let shop = folder.path().join("shop");
+    publish_only(&shop, "customers, customer_values");
+    let check = shop.join("sql/checks/customers_known_twice.sql");
+    std::fs::write(
+        &check,
+        "select c.customer_id from customers as c inner join customer_values as v on c.customer_id = v.customer_id",
+    )
+    .unwrap();
+    std::fs::write(
+        check.with_extension("yml"),
+        "table: customers_known_twice\ndescription: No customer is in both.\ngrain: one row a customer\nkey: [customer_id]\n\
+         check: { help: none }\ncolumns:\n  customer_id: { type: varchar, required: true, description: The customer. }\n",
+    )
+    .unwrap();
+    let both = ["--table", "customers", "--table", "customer_values"];
+    let day = |tables: &[&str]| {
+        by_month(
+            &shop,
+            "2022-06-30",
+            "2022-06-30",
+            &[tables, &["--replace"]].concat(),
+        )
+    };
+    for alone in [&both[..2], &both[2..]] {
+        assert_eq!(snapshots(&day(alone)), days(&[("2022-06-30", false)]));
+    }
+    let refused = day(&both);
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(
+        told.contains("`customers_known_twice`: as of 2022-06-30, 14 rows break it"),
+        "{told}"
+    );
+
+    // What stops a day can be looked at, as what stops a run.
+    let contract = shop.join("sql/marts/customers.yml");
+    let orders = "  orders: { type: bigint, ";
+    edit(&contract, orders, &format!("{orders}maximum: 0, "));
+    let refused = day(&both[..2]);
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    assert!(
+        told.contains("In all, 14 rows of `customers` are not what its contract promises")
+            && told.contains("/customers__contract-2022-06-30.csv"),
+        "{told}"
+    );
 }
 
 #[test]

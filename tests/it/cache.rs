@@ -156,7 +156,8 @@ fn a_damaged_cache_costs_time_and_nothing_else() {
         std::fs::remove_file(file).unwrap();
         std::fs::write(file, bytes).unwrap();
     }
-    std::fs::remove_file(shop.join("data/demo/lake/marts/demo/customers.parquet")).unwrap();
+    let customers = files_below(&shop.join("data/demo/lake/marts/demo/customers"));
+    std::fs::remove_file(&customers[0]).unwrap();
     let second = run(&shop, &cache, &[]);
     assert!(
         !second.done.is_empty() && !second.reused.is_empty(),

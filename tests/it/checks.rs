@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::support::shop::{check_result, code, project, published, run_demo, run_of, text};
+use crate::support::shop::{
+    check_result, code, edit, files_below, project, publish_only, published, run_demo, run_of, text,
+};
 
 fn set_validation(shop: &Path, validation: &str) {
     let path = shop.join("pipelines/demo.yml");
@@ -10,6 +12,21 @@ fn set_validation(shop: &Path, validation: &str) {
     let declared = text.lines().find(|line| line.starts_with("validation:"));
     let changed = text.replace(declared.unwrap(), &format!("validation: {validation}"));
     std::fs::write(path, changed).unwrap();
+}
+
+/// Those of the two raw tables that the only run parsed, as often as it did.
+fn parsed(shop: &Path) -> Vec<String> {
+    let runs = files_below(&shop.join("data/demo/lake/marts/demo/_cvm/runs"));
+    let manifest = std::fs::read(&runs[0]).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    let stages = manifest["report"]["stages"].as_array().unwrap().iter();
+    let read = stages.filter(|stage| stage["kind"] == "read");
+    let tables = read.map(|stage| stage["stage"].as_str().unwrap().to_owned());
+    let mut tables: Vec<String> = tables
+        .filter(|table| table == "shop.orders" || table == "shop.returns")
+        .collect();
+    tables.sort();
+    tables
 }
 
 #[test]
@@ -284,16 +301,7 @@ fn checks_of_raw_tables_stop_a_run_before_anything_is_made_of_them() {
         "{ordered}"
     );
     // Text that is checked and staged is parsed once, and written down.
-    let runs = shop.join("data/demo/lake/marts/demo/_cvm/runs");
-    let manifest = std::fs::read_dir(runs).unwrap().next().unwrap().unwrap();
-    let manifest: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(manifest.path()).unwrap()).unwrap();
-    let stages = manifest["report"]["stages"].as_array().unwrap();
-    for table in ["shop.orders", "shop.returns"] {
-        let parsed = stages.iter();
-        let parsed = parsed.filter(|stage| stage["stage"] == table && stage["kind"] == "read");
-        assert_eq!(parsed.count(), 1, "{table}");
-    }
+    assert_eq!(parsed(&shop), ["shop.orders", "shop.returns"]);
 
     let before = published(&shop, "customers");
     let broken = source.replace("order_total >= 0", "order_total < 0");
@@ -373,16 +381,7 @@ fn raw_tables_are_held_to_what_their_source_file_promises() {
     assert_eq!(seen("shop.orders__contract_key"), "");
     assert_eq!(seen("shop.returns__contract"), "");
     // Text that is checked and staged is parsed once.
-    let runs = shop.join("data/demo/lake/marts/demo/_cvm/runs");
-    let manifest = std::fs::read_dir(runs).unwrap().next().unwrap().unwrap();
-    let manifest: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(manifest.path()).unwrap()).unwrap();
-    let stages = manifest["report"]["stages"].as_array().unwrap();
-    for table in ["shop.orders", "shop.returns"] {
-        let parsed = stages.iter();
-        let parsed = parsed.filter(|stage| stage["stage"] == table && stage["kind"] == "read");
-        assert_eq!(parsed.count(), 1, "{table}");
-    }
+    assert_eq!(parsed(&shop), ["shop.orders", "shop.returns"]);
 
     let before = published(&shop, "customers");
     let refuse = |old: &str, new: &str| {
@@ -456,13 +455,6 @@ fn rows_that_are_written_down_between_stages_are_held_to_their_contract() {
         "{told}"
     );
     assert_eq!(published(&shop, "customer_values"), before);
-}
-
-/// Replaces what stands in a file exactly once.
-fn edit(path: &Path, old: &str, new: &str) {
-    let text = std::fs::read_to_string(path).unwrap();
-    assert_eq!(text.matches(old).count(), 1, "{old} in {text}");
-    std::fs::write(path, text.replace(old, new)).unwrap();
 }
 
 #[test]
@@ -605,4 +597,64 @@ fn predictions_past_a_bound_stop_the_run_and_readers_keep_what_they_had() {
         told.contains("only 0 customers bought before the holdout"),
         "{told}"
     );
+}
+
+#[test]
+fn objects_that_come_after_the_lookback_stop_the_run_or_are_told() {
+    let folder = project("100");
+    let shop = folder.path().join("shop");
+    publish_only(&shop, "customers, customer_values");
+    let orders = shop.join("data/demo/raw/shop/orders");
+    let mut by_year = Vec::new();
+    for (year, path) in (2022..).zip(files_below(&orders)) {
+        let dated = path.with_file_name(format!("orders-{year}-12-31.csv"));
+        std::fs::rename(path, &dated).unwrap();
+        by_year.push(dated);
+    }
+    let source = shop.join("pipelines/sources/shop.yml");
+    let path = "    path: shop/orders/year=*/*.csv\n";
+    let lookback = |severity: &str| format!("    lookback: {{ days: 30, severity: {severity} }}\n");
+    edit(&source, path, &format!("{path}{}", lookback("error")));
+    let run = |day: &str| run_of(&shop, &["run", "pipelines/demo.yml", "--as-of", day]);
+    let seen = |day: &str| check_result(&shop, day, "shop.orders__lookback");
+    let must = |day: &str| {
+        let ran = run(day);
+        assert_eq!(code(&ran), 0, "{}", text(&ran.stderr));
+        text(&ran.stderr)
+    };
+    must("2025-01-01");
+    let first = "lookback,error,true,,,no earlier run read it";
+    assert_eq!(seen("2025-01-01"), first);
+
+    // Put back as it was, an object has another tag and is the same.
+    let oldest = std::fs::read(&by_year[0]).unwrap();
+    std::fs::write(&by_year[0], &oldest).unwrap();
+    must("2025-01-02");
+    let none = "no object of a day that was over for 30 days came, changed or went";
+    assert!(seen("2025-01-02").contains(none));
+
+    let late = by_year[0].with_file_name("orders-2022-12-30.csv");
+    std::fs::write(&late, &oldest).unwrap();
+    let refused = run("2025-01-03");
+    let told = text(&refused.stderr);
+    assert_eq!(code(&refused), 3, "{told}");
+    let found = "1 object of days that were over for more than 30 days came, changed or went since the run as of 2025-01-02: \
+                 shop/orders/year=2022/orders-2022-12-30.csv";
+    assert!(
+        told.contains(&format!("`shop.orders__lookback`: {found}")),
+        "{told}"
+    );
+    edit(&source, &lookback("error"), &lookback("warning"));
+    let told = must("2025-01-03");
+    assert!(told.contains(&format!("shop.orders: {found}")), "{told}");
+
+    // Without a day in any path nothing can be late, which is told.
+    std::fs::remove_file(late).unwrap();
+    for path in &by_year {
+        std::fs::rename(path, path.with_file_name("orders.csv")).unwrap();
+    }
+    let told = must("2025-01-04");
+    let undated = "no path of its objects tells a day";
+    assert!(told.contains(undated), "{told}");
+    assert!(seen("2025-01-04").starts_with("lookback,warning,false,,,"));
 }

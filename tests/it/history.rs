@@ -47,7 +47,7 @@ fn a_run_without_news_writes_nothing_and_a_replay_gives_the_same_bytes() {
     assert_eq!(code(&again), 0, "{told}");
     assert!(
         told.contains(&format!(
-            "\"event\":\"unchanged\",\"commit\":1,\"run_id\":\"{}\"",
+            "\"event\":\"unchanged\",\"commit\":1,\"unchanged_since\":\"{}\"",
             runs[0]
         )),
         "{told}"

@@ -20,9 +20,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cvm::plan::compile;
+use cvm::plan::{Plan, compile};
 use cvm::score::Registry;
-use cvm::spec::Project;
+use cvm::spec::{Problem, Project};
 
 type Files = BTreeMap<String, String>;
 
@@ -57,21 +57,60 @@ fn projects_under_err_give_the_errors_they_state() {
     );
 }
 
+#[test]
+fn a_history_has_the_checks_behind_tables_that_are_made_for_checks_alone() {
+    let contract = |table: &str, more: &str| {
+        format!(
+            "table: {table}\ndescription: Made for a check.\ngrain: one row an order\nkey: [order_id]\n{more}columns:\n  \
+             order_id: {{ type: varchar, required: true, description: The order. }}\n"
+        )
+    };
+    let mut files = base();
+    let mut read = "entities.orders";
+    for table in ["int_orders_first", "int_orders_then"] {
+        let path = format!("sql/intermediate/{table}");
+        files.insert(
+            format!("{path}.sql"),
+            format!("select order_id from {read}"),
+        );
+        files.insert(format!("{path}.yml"), contract(table, ""));
+        read = table;
+    }
+    let path = "sql/checks/orders_at_last";
+    files.insert(
+        format!("{path}.sql"),
+        format!("select order_id from {read}"),
+    );
+    let yml = contract("orders_at_last", "check: { help: none }\n");
+    files.insert(format!("{path}.yml"), yml);
+    let plan = planned(&files).expect("a plan");
+    let only = plan.only(&["customers".to_owned()].into());
+    let checks: Vec<&str> = only
+        .checks
+        .iter()
+        .map(|check| check.name.as_str())
+        .collect();
+    assert!(checks.contains(&"orders_at_last"), "{checks:?}");
+}
+
 /// The errors of a project, in the form in which a case states them.
 fn errors_of(files: &Files) -> String {
+    let errors = planned(files).err().unwrap_or_default();
+    errors
+        .iter()
+        .map(|error| format!("# error: {error}\n# help: {}\n", error.help))
+        .collect()
+}
+
+fn planned(files: &Files) -> Result<Plan, Vec<Problem>> {
     let project = Project::from_files(PathBuf::new(), files.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
     let registry = Registry::standard();
-    let planned = runtime.block_on(compile(&project, "pipelines/shop.yml", &registry, &|_| {
+    runtime.block_on(compile(&project, "pipelines/shop.yml", &registry, &|_| {
         None
-    }));
-    let errors = planned.err().unwrap_or_default();
-    errors
-        .iter()
-        .map(|error| format!("# error: {error}\n# help: {}\n", error.help))
-        .collect()
+    }))
 }
 
 /// The files of a folder of cases, sorted by name.

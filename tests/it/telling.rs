@@ -111,17 +111,19 @@ fn a_log_in_json_tells_a_failure_once() {
         &["run", "pipelines/demo.yml", "--as-of", "2025-01-01"][..],
         &replay,
     ] {
-        let arguments = [arguments, &["--log", "json", "--report", "-"]].concat();
+        let untold = ["--metrics", "nowhere/told.prom"];
+        let arguments = [arguments, &["--log", "json", "--report", "-"], &untold].concat();
         let (code, told) = both_streams(&shop, &arguments);
         assert_eq!(code, Some(2), "{told}");
         let lines = json(&told);
         let failures = events(&lines);
         let failures = failures.iter().filter(|event| **event == "run_failed");
         assert_eq!(failures.count(), 1, "{told}");
-        // The report comes last.
-        let [.., failed, report] = lines.as_slice() else {
+        // It comes after what others could not be told, and the report comes last.
+        let [.., warning, failed, report] = lines.as_slice() else {
             panic!("{told}");
         };
+        assert_eq!(warning["event"], "warning", "{told}");
         assert_eq!(failed["event"], "run_failed", "{told}");
         assert_eq!(report["exit_code"], 2, "{told}");
     }
@@ -157,4 +159,8 @@ fn a_printed_report_comes_after_what_others_could_not_be_told() {
         "{message}"
     );
     assert_eq!(report["exit_code"], 0, "{told}");
+    // Every line says which run it is of.
+    let ids = lines.iter().map(|line| line["run_id"].as_str().unwrap());
+    let ids: std::collections::BTreeSet<&str> = ids.collect();
+    assert_eq!(ids.len(), 1, "{told}");
 }

@@ -4,7 +4,7 @@
 //!
 //! - **Once, before anything is made:** those of raw tables alone that are the same on every day.
 //! - **For each as-of day, before a snapshot of it is kept:** all others, freshness among them, which is that of the day. A snapshot
-//!   that is taken up was held to them when it was made.
+//!   that is taken up was held to the same when it was made: its name tells them.
 //! - **Not at all:** how much a number of rows changed since an earlier run. No run was of the day before; the smallest and the
 //!   largest number are held.
 
@@ -21,8 +21,10 @@ use crate::publish::CheckResult;
 pub(super) struct Asked<'a> {
     plan: &'a Plan,
     once: BTreeSet<&'a str>,
-    /// The others, each with the tables that it asks of.
-    of_days: Vec<(&'a str, BTreeSet<&'a str>)>,
+    /// The others.
+    of_days: BTreeSet<&'a str>,
+    /// The tables that each asks of.
+    about: BTreeMap<&'a str, BTreeSet<&'a str>>,
 }
 
 impl<'a> Asked<'a> {
@@ -33,15 +35,17 @@ impl<'a> Asked<'a> {
         let mut asked = Self {
             plan,
             once: BTreeSet::new(),
-            of_days: Vec::new(),
+            of_days: BTreeSet::new(),
+            about: BTreeMap::new(),
         };
         let checks = plan.stages.iter();
         for check in checks.filter(|stage| stage.layer == Layer::Check) {
             let name = check.name.as_str();
+            asked.about.insert(name, asked_of(plan, &tables, check));
             if check.inputs.iter().all(|input| asked.is_raw(input)) && !is_dated(check) {
                 asked.once.insert(name);
             } else {
-                asked.of_days.push((name, asked_of(plan, &tables, check)));
+                asked.of_days.insert(name);
             }
         }
         asked
@@ -63,14 +67,24 @@ impl<'a> Asked<'a> {
         tables: impl IntoIterator<Item = &'t str>,
     ) -> BTreeSet<&'t str> {
         let mut needed: BTreeSet<&'t str> = self.plan.needed_for(tables);
-        let mut checks: Vec<&'t str> = Vec::new();
-        for (check, asked) in &self.of_days {
-            if asked.iter().any(|table| needed.contains(*table)) {
-                checks.push(*check);
-            }
-        }
-        needed.extend(self.plan.needed_for(checks));
+        let checks = self.about_any_of(&needed);
+        let checks = checks.filter(|check| self.of_days.contains(check));
+        let read = self.plan.needed_for(checks.collect::<Vec<_>>());
+        needed.extend(read);
         needed
+    }
+
+    /// The checks that ask of anything that `table` is made of, with all that they read: a snapshot of it was held to these.
+    pub(super) fn held<'t>(&'t self, table: &'t str) -> BTreeSet<&'t str> {
+        let needed = self.plan.needed_for([table]);
+        let checks: Vec<&'t str> = self.about_any_of(&needed).collect();
+        self.plan.needed_for(checks)
+    }
+
+    fn about_any_of<'t>(&'t self, tables: &BTreeSet<&'t str>) -> impl Iterator<Item = &'t str> {
+        let asks = |about: &BTreeSet<&str>| about.iter().any(|table| tables.contains(*table));
+        let checks = self.about.iter().filter(move |(_, about)| asks(about));
+        checks.map(|(check, _)| *check)
     }
 
     /// Whether `check` is made for a day of which `made` is what is made.

@@ -6,6 +6,7 @@ use super::super::RunOptions;
 use super::super::error::RunError;
 use super::super::execute::open_store;
 use super::super::inputs::{Inputs, manifest_of};
+use super::checks::Asked;
 use crate::plan::{Plan, fingerprint};
 use crate::publish::SourceManifest;
 use crate::source::{ObjectInfo, RawTableProvider, Selection};
@@ -53,13 +54,23 @@ impl Found {
         options.apart(options.as_of, inputs)
     }
 
-    /// A name for all that decides the rows of `table` but the as-of day: the plan, and the objects that it is made of.
+    /// A name for all that decides the rows of `table` but the as-of day, the plan and the objects that it is made of, and for what
+    /// they were held to: a backfill of more tables may make more checks of this one.
     ///
     /// Where a store tells no tag of an object there is no knowing whether it changed, so that the name is one that no other run
     /// has.
-    pub(super) fn identity(&self, plan: &Plan, table: &str, run_id: &str) -> String {
-        let needed = plan.needed_for([table]);
+    pub(super) fn identity(
+        &self,
+        plan: &Plan,
+        asked: &Asked<'_>,
+        table: &str,
+        run_id: &str,
+    ) -> String {
+        let mut needed = plan.needed_for([table]);
+        let held = asked.held(table);
         let mut parts = vec![plan.fingerprint.clone(), table.to_owned()];
+        parts.extend(held.iter().map(|&name| name.to_owned()));
+        needed.extend(held);
         let read = self.objects.iter();
         for (source, objects) in read.filter(|(source, _)| needed.contains(source.as_str())) {
             parts.push(source.clone());

@@ -12,6 +12,7 @@ use super::super::execute::{asked_to_stop, commit, unless_stopped, within_grace}
 use super::super::failed;
 use super::super::inputs::is_whole;
 use super::super::report::Reporter;
+use super::checks::Asked;
 use super::found::Found;
 use super::lost::refuse_loss;
 use super::snapshots::{Made, Wanted, complete, rows_of};
@@ -124,8 +125,9 @@ async fn begin<'a>(
 ) -> Result<Option<Begun<'a>>, RunError> {
     refuse_loss(history, target).await?;
     let found = Found::list(history.plan, options).await?;
+    let asked = Asked::of(history);
     let named = history.tables.iter().map(|table| {
-        let identity = found.identity(history.plan, &table.source, &options.run_id);
+        let identity = found.identity(history.plan, &asked, &table.source, &options.run_id);
         (table, identity)
     });
     let named: Vec<(&HistoryTable, String)> = named.collect();
@@ -146,7 +148,7 @@ async fn begin<'a>(
         refresh(target).await?;
         events.tell(&Event::Unchanged {
             commit: commit.number,
-            run_id: commit.run_id,
+            unchanged_since: commit.run_id,
             url: target.url.to_string(),
         });
         return Ok(None);

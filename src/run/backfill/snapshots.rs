@@ -86,9 +86,16 @@ async fn make_missing(
     let (history, events) = (at_work.history, at_work.events);
     let options = at_work.found.alone(at_work.options);
     let mut work = RunAtWork::open(history.plan, &options, events, pool).await?;
+    work.hash_parquet();
     write_down_remote(&work, &options).await?;
     // Before any snapshot is kept: one of too many bad rows must not be found by the next backfill.
-    let mut results = work.finish_sources().await?;
+    let mut results = match work.finish_sources().await {
+        Ok(results) => results,
+        Err(error) => {
+            let checks = Checks::new(&work, at_work.publication, None);
+            return Err(checks.with_rows_set_aside(error).await);
+        }
+    };
     for result in &results {
         events.tell(&Event::Checked {
             result: result.clone(),
@@ -119,7 +126,18 @@ async fn make_missing(
         for (wanted, kept) in wanted.iter().zip(kept) {
             let snapshot = match kept {
                 Some(snapshot) => snapshot.clone(),
-                None => make(&work, at_work.publication, wanted).await?,
+                None => match make(&work, at_work.publication, wanted).await {
+                    Ok(snapshot) => snapshot,
+                    Err(error) => {
+                        let checks = Checks::new(&work, at_work.publication, None);
+                        let mut checks = checks.on_day(wanted.day);
+                        let stage = history.plan.stage(&wanted.table.source);
+                        return Err(match stage {
+                            Some(stage) => checks.with_rows_of_contract(stage, error).await,
+                            None => error,
+                        });
+                    }
+                },
             };
             events.tell(&kept_event(wanted, &snapshot, kept.is_some()));
             snapshots.push(snapshot);
@@ -148,10 +166,12 @@ async fn make_day(
     let is_made = |name: &str| needed.contains(name);
     let stages = work.plan.stages.iter();
     let mut learned = Learned::default();
-    for stage in stages.filter(|stage| stage.layer != Layer::Check && is_made(&stage.name)) {
-        work.make(stage, &mut learned).await?;
-    }
     let mut checks = Checks::new(work, publication, None).on_day(first.day);
+    for stage in stages.filter(|stage| stage.layer != Layer::Check && is_made(&stage.name)) {
+        if let Err(error) = work.make(stage, &mut learned).await {
+            return Err(checks.with_rows_of_contract(stage, error).await);
+        }
+    }
     for (table, rows) in learned.kept {
         checks.note_made(&table, rows);
     }
@@ -168,7 +188,7 @@ fn kept_event(wanted: &Wanted<'_>, snapshot: &Snapshot, reused: bool) -> Event {
     }
 }
 
-/// Writes Parquet from afar down, so that each object is fetched once. Text has been parsed and written down already; on this
+/// Writes Parquet from afar down, so that its columns are fetched once for all days. Text has been parsed and written down already; on this
 /// machine Parquet is as good where it lies.
 async fn write_down_remote(work: &RunAtWork<'_>, options: &RunOptions) -> Result<(), RunError> {
     let sources = work.plan.sources.iter();

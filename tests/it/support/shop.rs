@@ -104,6 +104,22 @@ pub(crate) fn project(customers: &str) -> TempDir {
     folder
 }
 
+/// Lets the project's pipeline publish `tables` alone, which takes a debug build less time.
+pub(crate) fn publish_only(shop: &Path, tables: &str) {
+    let path = shop.join("pipelines/demo.yml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, _) = text.split_once("\n  tables:").unwrap();
+    std::fs::write(path, format!("{before}\n  tables: [{tables}]\n")).unwrap();
+}
+
+/// Replaces what stands in a file exactly once; returns what stood there before.
+pub(crate) fn edit(path: &Path, old: &str, new: &str) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert_eq!(text.matches(old).count(), 1, "{old} in {text}");
+    std::fs::write(path, text.replace(old, new)).unwrap();
+    text
+}
+
 pub(crate) fn run_demo(shop: &Path, more: &[&str]) -> Output {
     let mut arguments = vec![
         "run",
