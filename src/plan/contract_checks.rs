@@ -221,6 +221,8 @@ fn promises(about: &About<'_>) -> Option<Query> {
 fn outside(column: &str, sql_type: SqlType, limits: &ValueLimits) -> Option<String> {
     let compared = match sql_type {
         SqlType::Timestamp => format!("local_date({column}, 'UTC')"),
+        // -0.0 is no less than 0.0, whichever order the engine compares by.
+        SqlType::Double => format!("({column} + 0.0)"),
         _ => column.to_owned(),
     };
     let value = |limit: &Literal| written(limit, sql_type);
@@ -233,7 +235,7 @@ fn outside(column: &str, sql_type: SqlType, limits: &ValueLimits) -> Option<Stri
     let numbers = limits.accepted_numbers.iter().flatten();
     let numbers = numbers.map(|number| value(&Literal::Number(*number)));
     let accepted: Vec<String> = texts.chain(numbers).collect();
-    let other = format!("{column} not in ({})", accepted.join(", "));
+    let other = format!("{compared} not in ({})", accepted.join(", "));
     let other = (!accepted.is_empty()).then_some(other);
     let any: Vec<String> = [below, above, other].into_iter().flatten().collect();
     (!any.is_empty()).then(|| any.join(" or "))
@@ -296,11 +298,11 @@ mod tests {
              when \"who\" not in ('it''s me', 'you') \
              then '`who` is `' || cast(\"who\" as varchar) || '`, but should be one of ''it''s me'', ''you''' \
              when \"rate\" is null then '`rate` has no value, but is required' \
-             when \"rate\" < -1 or \"rate\" > 1 \
+             when (\"rate\" + 0.0) < -1 or (\"rate\" + 0.0) > 1 \
              then '`rate` is `' || cast(\"rate\" as varchar) || '`, but should be at least -1 and at most 1' \
              end as broken_promise from entities.orders \
              where \"order_id\" is null or \"who\" not in ('it''s me', 'you') \
-             or \"rate\" is null or \"rate\" < -1 or \"rate\" > 1"
+             or \"rate\" is null or (\"rate\" + 0.0) < -1 or (\"rate\" + 0.0) > 1"
         );
         let columns: Vec<&str> = query.columns.keys().map(String::as_str).collect();
         assert_eq!(columns, ["order_id", "broken_promise"]);

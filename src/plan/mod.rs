@@ -260,24 +260,29 @@ impl Plan {
         self
     }
 
-    /// The checks that ask of at least one of `tables`, and else of raw tables alone, with all that they read. What is made for
-    /// checks alone counts as what it is made of.
+    /// The checks that ask of at least one of `tables`, and else of them and of raw tables alone, with all that they read. What is made
+    /// for checks alone counts as what it is made of.
     fn checks_of(&self, tables: &BTreeSet<String>) -> BTreeSet<String> {
-        let is_raw = |name: &str| self.sources.iter().any(|source| source.name == name);
         let for_checks = self.made_for_checks();
-        let mut fitting: BTreeSet<&str> = tables.iter().map(String::as_str).collect();
+        let mut about: BTreeSet<&str> = tables.iter().map(String::as_str).collect();
+        let mut there = about.clone();
+        there.extend(self.sources.iter().map(|source| source.name.as_str()));
         // A stage comes after what it reads.
         for stage in &self.stages {
-            let is_for_checks = for_checks.contains(stage.name.as_str());
-            let asks = |input: &String| fitting.contains(input.as_str());
-            let is_about = stage.inputs.iter().any(asks);
+            let reads = |tables: &BTreeSet<&str>, input: &String| tables.contains(input.as_str());
             let mut inputs = stage.inputs.iter();
-            if is_for_checks && is_about && inputs.all(|input| asks(input) || is_raw(input)) {
-                fitting.insert(stage.name.as_str());
+            if !for_checks.contains(stage.name.as_str())
+                || !inputs.all(|input| reads(&there, input))
+            {
+                continue;
+            }
+            there.insert(&stage.name);
+            if stage.inputs.iter().any(|input| reads(&about, input)) {
+                about.insert(&stage.name);
             }
         }
         let checks = self.checks.iter().map(|check| check.name.as_str());
-        let checks = checks.filter(|check| fitting.contains(*check));
+        let checks = checks.filter(|check| about.contains(check));
         let read = self.needed_for(checks);
         read.into_iter().map(str::to_owned).collect()
     }

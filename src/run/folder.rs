@@ -113,9 +113,10 @@ impl Machine {
         })
     }
 
-    /// Whether its locks are seen, or it was started again since.
+    /// Whether its locks are seen, or it was started again since. What the system does not tell is like nothing.
     fn is_seen_from(&self, other: &Self) -> bool {
-        self.start == other.start || self.name == other.name
+        let is_same = |one: &str, other: &str| !one.is_empty() && one == other;
+        is_same(&self.start, &other.start) || is_same(&self.name, &other.name)
     }
 }
 

@@ -92,7 +92,13 @@ impl Checks<'_> {
             now = of(&self.work.read());
         }
         let late = late_objects(&then, &now, lookback).unwrap_or_default();
-        let detail = told(&late, lookback, previous.as_of());
+        let mut detail = told(&late, lookback, previous.as_of());
+        let undated = now.iter().filter(|object| day_of(&object.path).is_none());
+        match undated.count() {
+            0 => {}
+            1 => detail.push_str("; 1 object tells no day"),
+            objects => detail.push_str(&format!("; {objects} objects tell no day")),
+        }
         Ok(match late.is_empty() {
             true => Found::InTime(detail),
             false => Found::Late(detail),
@@ -163,13 +169,14 @@ fn told(late: &[&str], lookback: Lookback, since: NaiveDate) -> String {
     )
 }
 
-/// The last date in a path that is written as `2024-07-01`, `2024/07/01`, `20240701` or `year=2024/month=07/day=01`.
+/// The last date in a path that is written as `2024-07-01`, `2024/07/01`, `20240701` or `year=2024/month=7/day=1`.
 fn day_of(path: &str) -> Option<NaiveDate> {
-    let mut path = path.to_owned();
-    for part in ["year=", "month=", "day="] {
-        path = path.replace(part, "");
-    }
-    let path = path.replace('/', "-");
+    let parts = path.split('/').map(|part| match part.split_once('=') {
+        Some(("year", year)) => year.to_owned(),
+        Some(("month" | "day", number)) => format!("{number:0>2}"),
+        _ => part.to_owned(),
+    });
+    let path = parts.collect::<Vec<_>>().join("-");
     let is_digit = |at: usize| path.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
     let dates = (0..path.len()).rev().filter_map(|start| {
         FORMS.iter().find_map(|(form, length)| {
@@ -208,6 +215,7 @@ mod tests {
             "2023-01-01/day=2024-07-01/part-2024.csv",
             "orders/2024/07/01/part-00000.csv",
             "orders/year=2024/month=07/day=01/part-12345678.csv",
+            "orders/year=2024/month=7/day=1/part-0.csv",
             "orders/20240701.csv",
             "orders/20230101/20240701T030000.csv",
         ] {

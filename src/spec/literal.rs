@@ -109,8 +109,9 @@ impl Number {
     fn of_real(value: f64) -> Option<Self> {
         // Never with an exponent.
         let number = Self::read(&value.to_string())?;
-        let digits = number.units.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
-        (digits <= f64::DIGITS).then_some(number)
+        let digits = number.units.to_string();
+        let digits = digits.trim_start_matches('-').trim_end_matches('0');
+        (digits.len() <= f64::DIGITS as usize).then_some(number)
     }
 
     /// A number as people write it: digits, a point between some of them, a sign.
@@ -213,6 +214,7 @@ mod tests {
             assert_eq!(number(value).real().to_bits(), value.to_bits());
         }
         assert_eq!(Number::of_real(1_234_567_890_123_456.7), None);
+        assert_eq!(number(1e18).to_string(), "1000000000000000000");
         assert_eq!(number(0.1).units_at(4), Some(1_000));
         assert_eq!(number(-0.05).units_at(1), None);
         assert_eq!(number(3.0).whole(), Some(3));

@@ -78,7 +78,7 @@ pub struct RawTable {
 pub struct Lookback {
     /// So many days before the newest day of the last published run, not counting runs of the same as-of day that read the same
     /// objects. The day of an object is the last date in its path: `2024-07-01`, `2024/07/01`, `20240701` or
-    /// `year=2024/month=07/day=01`. Where no path tells one, that is a warning.
+    /// `year=2024/month=7/day=1`. Where no path tells one, that is a warning.
     pub days: u32,
     /// What follows where an object of an earlier day came, changed or went since that run. Default `warning`.
     #[serde(default = "warning")]

@@ -83,6 +83,16 @@ fn a_history_has_the_checks_behind_tables_that_are_made_for_checks_alone() {
     );
     let yml = contract("orders_at_last", "check: { help: none }\n");
     files.insert(format!("{path}.yml"), yml);
+    // What is made of a raw table that nothing else reads is there all the same.
+    let path = "sql/staging/shop/stg_shop__cards";
+    let cards = r#"select "Card" as order_id from shop.customers"#;
+    files.insert(format!("{path}.sql"), cards.to_owned());
+    files.insert(format!("{path}.yml"), contract("stg_shop__cards", ""));
+    let path = "sql/checks/cards_without_customer";
+    let without = "select order_id from stg_shop__cards where order_id not in (select customer_id from customers)";
+    files.insert(format!("{path}.sql"), without.to_owned());
+    let yml = contract("cards_without_customer", "check: { help: none }\n");
+    files.insert(format!("{path}.yml"), yml);
     let plan = planned(&files).expect("a plan");
     let only = plan.only(&["customers".to_owned()].into());
     let checks: Vec<&str> = only
@@ -90,7 +100,15 @@ fn a_history_has_the_checks_behind_tables_that_are_made_for_checks_alone() {
         .iter()
         .map(|check| check.name.as_str())
         .collect();
-    assert!(checks.contains(&"orders_at_last"), "{checks:?}");
+    for check in ["orders_at_last", "cards_without_customer"] {
+        assert!(checks.contains(&check), "{check}: {checks:?}");
+    }
+    let sources: Vec<&str> = only
+        .sources
+        .iter()
+        .map(|source| source.name.as_str())
+        .collect();
+    assert_eq!(sources, ["shop.customers", "shop.orders"]);
 }
 
 /// The errors of a project, in the form in which a case states them.
