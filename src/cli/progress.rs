@@ -29,11 +29,11 @@ impl Display {
 
     /// A bar prints nothing where standard error is no terminal, and a warning must be told there too.
     fn warn(&self, message: &str) {
-        let line = redacted(&format!("  warning   {message}"));
+        let line = format!("  warning   {message}");
         if self.bar.is_hidden() {
             console::err(&format!("{line}\n"));
         } else {
-            self.bar.println(line);
+            self.bar.println(redacted(&line));
         }
     }
 }

@@ -168,13 +168,10 @@ fn are_same(then: &[SourceManifest], now: &[SourceManifest]) -> Option<bool> {
     if then.len() != now.len() || !then.iter().zip(now).all(are_alike) {
         return Some(false);
     }
-    let objects = |sources: &[SourceManifest]| -> Vec<ObjectManifest> {
-        let objects = sources.iter().flat_map(|source| &source.objects);
-        objects.cloned().collect()
-    };
-    let (then, now) = (objects(then), objects(now));
+    let then = then.iter().flat_map(|source| &source.objects);
+    let now = now.iter().flat_map(|source| &source.objects);
     let mut are_same = Some(true);
-    for (then, now) in then.iter().zip(&now) {
+    for (then, now) in then.zip(now) {
         match is_same_object(then, now) {
             Some(true) => {}
             Some(false) => return Some(false),

@@ -14,5 +14,6 @@ mod history;
 mod pipelines;
 mod publish;
 mod runs;
+mod sources;
 mod support;
 mod telling;

@@ -126,18 +126,7 @@ async fn make_missing(
         for (wanted, kept) in wanted.iter().zip(kept) {
             let snapshot = match kept {
                 Some(snapshot) => snapshot.clone(),
-                None => match make(&work, at_work.publication, wanted).await {
-                    Ok(snapshot) => snapshot,
-                    Err(error) => {
-                        let checks = Checks::new(&work, at_work.publication, None);
-                        let mut checks = checks.on_day(wanted.day);
-                        let stage = history.plan.stage(&wanted.table.source);
-                        return Err(match stage {
-                            Some(stage) => checks.with_rows_of_contract(stage, error).await,
-                            None => error,
-                        });
-                    }
-                },
+                None => make(&work, at_work.publication, wanted).await?,
             };
             events.tell(&kept_event(wanted, &snapshot, kept.is_some()));
             snapshots.push(snapshot);
@@ -188,8 +177,8 @@ fn kept_event(wanted: &Wanted<'_>, snapshot: &Snapshot, reused: bool) -> Event {
     }
 }
 
-/// Writes Parquet from afar down, so that its columns are fetched once for all days. Text has been parsed and written down already; on this
-/// machine Parquet is as good where it lies.
+/// Writes Parquet from afar down, so that its columns are fetched once for all days. Text has been parsed and written down
+/// already; on this machine Parquet is as good where it lies.
 async fn write_down_remote(work: &RunAtWork<'_>, options: &RunOptions) -> Result<(), RunError> {
     let sources = work.plan.sources.iter();
     for source in sources.filter(|source| matches!(source.table.format, Format::Parquet)) {
@@ -250,7 +239,14 @@ async fn make(
             .await?;
         Ok::<Snapshot, RunError>(kept)
     };
-    work.watched(&table.name, "snapshot", true, write).await
+    let made = work.watched(&table.name, "snapshot", true, write).await;
+    match (made, work.plan.stage(&wanted.table.source)) {
+        (Err(error), Some(stage)) => {
+            let mut checks = Checks::new(work, publication, None).on_day(wanted.day);
+            Err(checks.with_rows_of_contract(stage, error).await)
+        }
+        (made, _) => made,
+    }
 }
 
 /// The rows of `snapshots` one after the other, as each holds them.
